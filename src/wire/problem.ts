@@ -1,0 +1,39 @@
+/** RFC 9457 problem document, as far as both ends use it. */
+export interface Problem {
+  /** A stable code of ours: the last segment of `type`. */
+  readonly code: string
+  readonly status: number
+  /** What happened and what to do, for people. */
+  readonly detail: string
+}
+
+export const problemContentType = 'application/problem+json'
+const typePrefix = 'urn:longshore:problem:'
+
+export function problemAsJson({ code, status, detail }: Problem): string {
+  return JSON.stringify({
+    type: typePrefix + code,
+    title: code.replaceAll('_', ' '),
+    status,
+    detail,
+  })
+}
+
+/** Reads a problem document; anything else (a proxy's page) becomes one with the code `unknown`. */
+export function problemFrom(status: number, contentType: string, body: string): Problem {
+  if (contentType.startsWith(problemContentType)) {
+    try {
+      const { type, detail } = JSON.parse(body) as { type?: unknown; detail?: unknown }
+      if (typeof type === 'string' && type.startsWith(typePrefix)) {
+        return {
+          code: type.slice(typePrefix.length),
+          status,
+          detail: typeof detail === 'string' ? detail.slice(0, 1000) : '',
+        }
+      }
+    } catch {
+      // Not JSON after all: handled as any other answer that is not ours.
+    }
+  }
+  return { code: 'unknown', status, detail: `HTTP status ${status} without a problem document` }
+}
