@@ -1,0 +1,111 @@
+import { blake3, type Digest, StreamHasher } from '../../base/hash.ts'
+import { whyNameNotAllowed } from '../../wire/file-name.ts'
+import type { Manifest } from '../../wire/manifest.ts'
+import { MessageReader } from '../../wire/message-reader.ts'
+import type { Outcome } from '../../wire/outcome.ts'
+import { boundaryFrom } from '../../wire/part-header.ts'
+import { WireError } from '../../wire/wire-error.ts'
+import type { FileEntry } from '../store/catalog.ts'
+
+/** What a complete message turned out to hold. */
+export interface Verdict {
+  readonly uploadId: Digest
+  /** Files to keep; offsets count from the first byte of the message. */
+  readonly files: readonly FileEntry[]
+  /** One per file of the manifest; `stored` means "may be stored". */
+  readonly outcomes: readonly Outcome[]
+}
+
+/**
+ * Follows a message as it arrives: hashes each file and, at the end, compares with what the sender
+ * declared. Bytes are looked at once, where they are; nothing is kept.
+ */
+export class MessageVerifier {
+  readonly #reader: MessageReader
+  readonly #digests: Digest[] = []
+  readonly #offsets: number[] = []
+  readonly #expectedId: Digest | undefined
+  #manifest: Manifest | undefined
+  #uploadId: Digest = ''
+  #hasher: StreamHasher | undefined
+  #fileStarted = false
+
+  /**
+   * @param expectedId - What the request said the upload id is, if it did.
+   * @throws WireError `bad_content_type`
+   */
+  constructor(contentType: string | undefined, expectedId: Digest | undefined) {
+    this.#expectedId = expectedId
+    this.#reader = new MessageReader(boundaryFrom(contentType), {
+      onManifest: (manifest, uploadId) => this.#onManifest(manifest, uploadId),
+      onFileData: (index, bytes, offset) => this.#onFileData(index, bytes, offset),
+      onFileEnd: (index) => this.#onFileEnd(index),
+    })
+  }
+
+  /** The next bytes of the message; they are not kept. @throws WireError */
+  push(piece: Buffer): void {
+    this.#reader.push(piece)
+  }
+
+  /** Call when all declared bytes were pushed. @throws WireError when the message is not complete then. */
+  finish(): Verdict {
+    if (!this.#reader.complete || this.#manifest === undefined) {
+      throw new WireError(
+        'bad_multipart',
+        'the message has no closing boundary at its declared end',
+      )
+    }
+    const declared = this.#reader.digests
+    const files: FileEntry[] = []
+    const outcomes = this.#manifest.files.map((file, index): Outcome => {
+      const digest = this.#digests[index]!
+      const { sizeBytes } = file
+      if (whyNameNotAllowed(file.path) !== undefined) {
+        return { status: 'rejected', reason: 'name_not_allowed', sizeBytes, digest }
+      }
+      if (digest !== declared[index]) {
+        return { status: 'rejected', reason: 'digest_mismatch', sizeBytes, digest }
+      }
+      files.push({ file, digest, offset: this.#offsets[index]! })
+      return { status: 'stored', sizeBytes, digest }
+    })
+    return { uploadId: this.#uploadId, files, outcomes }
+  }
+
+  #onManifest(manifest: Manifest, uploadId: Digest): void {
+    if (this.#expectedId !== undefined && this.#expectedId !== uploadId) {
+      throw new WireError(
+        'upload_id_mismatch',
+        'Idempotency-Key is not the BLAKE3 of the manifest that was sent',
+      )
+    }
+    this.#manifest = manifest
+    this.#uploadId = uploadId
+  }
+
+  #onFileData(index: number, bytes: Buffer, messageOffset: number): void {
+    if (!this.#fileStarted) {
+      this.#fileStarted = true
+      this.#offsets[index] = messageOffset
+      if (bytes.length === this.#manifest!.files[index]!.sizeBytes) {
+        this.#digests[index] = blake3(bytes)
+        return
+      }
+      this.#hasher = new StreamHasher()
+    }
+    this.#hasher!.update(bytes)
+  }
+
+  #onFileEnd(index: number): void {
+    if (this.#hasher !== undefined) this.#digests[index] = this.#hasher.digest()
+    else if (!this.#fileStarted) {
+      this.#digests[index] = emptyDigest
+      this.#offsets[index] = 0
+    }
+    this.#hasher = undefined
+    this.#fileStarted = false
+  }
+}
+
+const emptyDigest = blake3(Buffer.alloc(0))

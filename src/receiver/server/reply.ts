@@ -1,0 +1,46 @@
+import type { OutgoingHttpHeaders } from 'node:http'
+import { constants, type ServerHttp2Stream } from 'node:http2'
+import { type Problem, problemAsJson, problemContentType } from '../../wire/problem.ts'
+
+/** What a handler answers; a stream that is gone by then is nobody's error. */
+export interface Reply {
+  readonly status: number
+  readonly contentType: string
+  readonly body: string | Buffer
+  readonly headers?: OutgoingHttpHeaders
+}
+
+export function jsonReply(value: unknown): Reply {
+  return { status: 200, contentType: 'application/json', body: JSON.stringify(value) }
+}
+
+export function problemReply(problem: Problem, headers?: OutgoingHttpHeaders): Reply {
+  return {
+    status: problem.status,
+    contentType: problemContentType,
+    body: problemAsJson(problem),
+    ...(headers !== undefined && { headers }),
+  }
+}
+
+/** How long a sender may go on sending after it has been answered early. */
+const lingerMs = 5000
+
+/**
+ * Answers, and sees the stream off. A body that is still arriving is read and dropped for a moment, so
+ * that the sender gets to see the answer before the stream goes.
+ */
+export function sendReply(stream: ServerHttp2Stream, reply: Reply): void {
+  if (stream.destroyed || stream.headersSent) return
+  stream.respond({
+    [constants.HTTP2_HEADER_STATUS]: reply.status,
+    [constants.HTTP2_HEADER_CONTENT_TYPE]: reply.contentType,
+    [constants.HTTP2_HEADER_CONTENT_LENGTH]: Buffer.byteLength(reply.body),
+    [constants.HTTP2_HEADER_CACHE_CONTROL]: 'no-store',
+    ...reply.headers,
+  })
+  stream.end(reply.body)
+  stream.resume()
+  const linger = setTimeout(() => stream.destroy(), lingerMs).unref()
+  stream.once('close', () => clearTimeout(linger))
+}
