@@ -1,0 +1,206 @@
+import { availableParallelism, totalmem } from 'node:os'
+import { constrainedMemory } from 'node:process'
+import { type BytePath, showPath } from '../base/byte-path.ts'
+import type { Clock } from '../base/clock.ts'
+import { realPath } from '../base/real-path.ts'
+import type { Config } from '../config/config.ts'
+import { OpenWriterLookup } from '../probe/open-writer-lookup.ts'
+import type { Candidate, NotReadyReason } from '../scan/candidate.ts'
+import { defaultExclude, excludeMatcher } from '../scan/exclude.ts'
+import { Scanner } from '../scan/scanner.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { TransferFailure } from '../wire/transfer-failure.ts'
+import type { ReceiverDescription, WorkerData } from '../wire/worker-data.ts'
+import { concurrencyFor } from './concurrency.ts'
+import { HeldFiles } from './held-files.ts'
+import { ReportOnce } from './report-once.ts'
+import { RootGuard, type RootState } from './root-guard.ts'
+import { Settler } from './settler.ts'
+import { SyncStats } from './sync-stats.ts'
+import { UploadPool } from './upload-pool.ts'
+import { Uploader } from './uploader.ts'
+
+export interface SyncSessionOptions {
+  readonly config: Config
+  readonly workerEntryUrl: URL
+  readonly unsafeReason: (path: BytePath) => string | undefined
+  readonly clock: Clock
+  readonly log: Log
+  /** A single pass gives up when the receiver cannot be reached; the daemon never does. */
+  readonly mode: 'single pass' | 'daemon'
+}
+
+/** What one scan found, besides what it gave to the uploader. */
+export interface ScanSummary {
+  readonly ready: { readonly files: number; readonly bytes: number }
+  readonly notReady: ReadonlyMap<NotReadyReason, number>
+  readonly roots: readonly RootState[]
+}
+
+/** No more candidates than this wait: the walk stops until there is room. */
+const maxWaiting = 20_000
+const progressEveryMs = 200
+const stallMs = 60_000
+/** A single pass tries that often before it says that the receiver cannot be reached. */
+const triesInSinglePass = 3
+const writersRestMs = 1000
+
+/**
+ * Everything that works on one config: the roots, the scanner, the uploader and its threads. `sync`
+ * runs one pass with it, the daemon one after another. The caller closes it.
+ */
+export class SyncSession {
+  readonly stats = new SyncStats()
+  readonly #options: SyncSessionOptions
+  readonly #roots: RootGuard
+  readonly #pool: UploadPool
+  readonly #uploader: Uploader
+  readonly #scanner: Scanner
+  readonly #held = new HeldFiles()
+  readonly #reports: ReportOnce
+  #notReady = new Map<NotReadyReason, number>()
+  #rootStates = new Map<BytePath, RootState['state']>()
+
+  constructor(options: SyncSessionOptions) {
+    this.#options = options
+    const { config, clock, log, mode } = options
+    const { dataManager } = config
+    const captureDir = realPath(dataManager.captureDir)
+    const writers = new OpenWriterLookup({ clock })
+    const lookUpWriters = () => {
+      return writers.lookup({ notBeforeMs: clock.monotonicMs() - writersRestMs })
+    }
+    this.#reports = new ReportOnce(log)
+    this.#roots = new RootGuard({
+      configured: [dataManager.captureDir, ...dataManager.additionalSyncPaths],
+      unsafeReason: options.unsafeReason,
+      clock,
+    })
+    const concurrency = concurrencyFor({
+      maxThreads: dataManager.maximumNumSyncThreads,
+      uploadsInFlight: dataManager.uploadsInFlight,
+      cores: availableParallelism(),
+      memoryBytes: constrainedMemory() || totalmem(),
+    })
+    this.#pool = new UploadPool({
+      workerEntryUrl: options.workerEntryUrl,
+      workerData: workerDataFor(config),
+      concurrency,
+      onProgress: (progress) => this.#uploader.onProgress(progress),
+    })
+    const settler = new Settler({
+      clock,
+      captureDir,
+      lookUpWriters,
+      held: this.#held,
+      stats: this.stats,
+      log,
+      random: Math.random,
+    })
+    this.#uploader = new Uploader({
+      transport: this.#pool,
+      concurrency,
+      settler,
+      held: this.#held,
+      clock,
+      log,
+      random: Math.random,
+      giveUpAfterFailures: mode === 'single pass' ? triesInSinglePass : undefined,
+      onGivenUp: () => {
+        this.stats.retried += 1
+      },
+    })
+    this.#scanner = new Scanner({
+      clock,
+      captureDir,
+      quietMs: dataManager.quietMs,
+      isExcluded: excludeMatcher(defaultExclude),
+      isTaken: (path) => this.#uploader.isTaken(path),
+      lookUpWriters,
+      onNotReady: (path, reason) => this.#onNotReady(path, reason),
+      restWhenIdle: mode === 'daemon',
+      isStopped: () => this.#uploader.stopped,
+    })
+  }
+
+  get uploader(): Uploader {
+    return this.#uploader
+  }
+
+  get heldFiles(): number {
+    return this.#held.size
+  }
+
+  get threads(): number {
+    return this.#pool.threads
+  }
+
+  /** Which roots may be worked on. Locks those that may. */
+  lookAtRoots(): Promise<readonly RootState[]> {
+    return this.#roots.look()
+  }
+
+  /**
+   * Looks for ready files once, and hands them over as long as few enough are waiting.
+   *
+   * @param onFound - Instead of uploading: only told of the files.
+   */
+  async scan(onFound?: (candidates: readonly Candidate[]) => void): Promise<ScanSummary> {
+    const roots = await this.#roots.look()
+    for (const state of roots) this.#reportRoot(state)
+    this.#notReady = new Map()
+    let files = 0
+    let bytes = 0
+    const usable = roots.flatMap((each) => (each.state === 'ready' ? [each.root] : []))
+    for await (const candidates of this.#scanner.scan(usable)) {
+      files += candidates.length
+      for (const { sizeBytes } of candidates) bytes += sizeBytes
+      if (onFound !== undefined) {
+        onFound(candidates)
+        continue
+      }
+      this.#uploader.add(candidates)
+      await this.#uploader.whenBelow(maxWaiting)
+    }
+    return { ready: { files, bytes }, notReady: this.#notReady, roots }
+  }
+
+  /** Asks the receiver who it is and whom it takes us for. */
+  probe(): Promise<ReceiverDescription | TransferFailure> {
+    return this.#pool.probe()
+  }
+
+  /** Lets uploads end, breaks off those that take longer than `patienceMs`, and ends all threads. */
+  async close(patienceMs: number): Promise<void> {
+    await this.#uploader.stop(patienceMs)
+    await this.#pool.destroy()
+    await this.#roots.release()
+  }
+
+  #onNotReady(path: BytePath, reason: NotReadyReason): void {
+    this.#notReady.set(reason, (this.#notReady.get(reason) ?? 0) + 1)
+    this.#reports.notReady(path, reason)
+  }
+
+  #reportRoot(state: RootState): void {
+    const { path } = state.root
+    if (this.#rootStates.get(path) === state.state) return
+    this.#rootStates.set(path, state.state)
+    const fields = { root: showPath(path) }
+    if (state.state === 'ready') this.#options.log.info('root_ready', 'works on this root', fields)
+    else
+      this.#options.log.warn(`root_${state.state}`, `leaves this root alone: ${state.why}`, fields)
+  }
+}
+
+function workerDataFor({ cloud, dataManager }: Config): WorkerData {
+  const credentials = Buffer.from(`${cloud.id}:${cloud.secret}`, 'utf8').toString('base64')
+  return {
+    address: cloud.address.origin,
+    authorization: `Basic ${credentials}`,
+    caPem: cloud.caPem,
+    tags: dataManager.tags,
+    progressEveryMs,
+    stallMs,
+  }
+}

@@ -1,0 +1,173 @@
+import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
+import { buildConnector, Client } from 'undici'
+import { problemFrom } from '../src/wire/problem.ts'
+import type { TransferFailure } from '../src/wire/transfer-failure.ts'
+import { failureOf, NoHttp2Error, retryAfterMs, StalledError } from './failure.ts'
+
+export interface LaneOptions {
+  readonly address: string
+  readonly authorization: string
+  readonly caPem: string | undefined
+  readonly stallMs: number
+}
+
+export interface LaneRequest {
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Buffer | Readable | null
+}
+
+export interface LaneAnswer {
+  readonly contentType: string
+  readonly body: Buffer
+}
+
+const connectTimeoutMs = 10_000
+const keepAliveMs = 30_000
+/** No answer of the receiver is nearly this long. */
+const maxAnswerBytes = 1024 * 1024
+const maxStreams = 100
+
+/**
+ * One HTTP/2 connection to the receiver, made when it is needed and made anew when it is lost. Never
+ * uses abort signals or undici's own time limits: on HTTP/2 they leak the stream or hang the thread.
+ * What does not move is ended by destroying the whole client, which is safe.
+ */
+export class Lane {
+  readonly #options: LaneOptions
+  #client: Client | undefined
+  #socket: Socket | undefined
+  #underWay = 0
+  /** Changes whenever something moved. */
+  #movedBytes = 0
+  #lastMark = 0
+  #lastMoveAtMs = 0
+  #watch: NodeJS.Timeout | undefined
+
+  constructor(options: LaneOptions) {
+    this.#options = options
+  }
+
+  /** Body bytes were taken by the connection: it is alive. */
+  moved(sizeBytes: number): void {
+    this.#movedBytes += sizeBytes
+  }
+
+  /**
+   * Resolves with the body of a 200 answer, or with what went wrong; never rejects. A Readable body is
+   * destroyed here once the request has settled, and never before.
+   */
+  async request(request: LaneRequest): Promise<LaneAnswer | TransferFailure> {
+    this.#client ??= this.#connectLater()
+    const client = this.#client
+    this.#startWatching()
+    try {
+      const { statusCode, headers, body } = await client.request({
+        method: request.method,
+        path: request.path,
+        headers: { ...request.headers, authorization: this.#options.authorization },
+        body: request.body,
+      })
+      const answer = await readAnswer(body)
+      const contentType = textOf(headers['content-type'])
+      if (statusCode === 200) return { contentType, body: answer }
+      const problem = problemFrom(statusCode, contentType, answer.toString('utf8'))
+      return {
+        kind: 'refused',
+        detail: problem.detail,
+        status: statusCode,
+        problemCode: problem.code,
+        ...retryAfterMs(textOf(headers['retry-after'])),
+      }
+    } catch (error) {
+      return failureOf(error)
+    } finally {
+      if (request.body !== null && 'destroy' in request.body) request.body.destroy()
+      this.#stopWatching()
+    }
+  }
+
+  /** Gives the connection up with everything that is under way on it. */
+  async destroy(reason: Error): Promise<void> {
+    const client = this.#client
+    this.#client = undefined
+    await client?.destroy(reason)
+  }
+
+  #connectLater(): Client {
+    const { address, caPem } = this.#options
+    const isTls = address.startsWith('https:')
+    // useH2c (HTTP/2 by prior knowledge) is missing in undici's types of the connector.
+    const connectorOptions: buildConnector.BuildOptions & { useH2c: boolean } = {
+      allowH2: true,
+      preferH2: true,
+      useH2c: !isTls,
+      timeout: connectTimeoutMs,
+      ...(caPem !== undefined && { ca: caPem }),
+    }
+    const connect = buildConnector(connectorOptions)
+    return new Client(address, {
+      allowH2: true,
+      maxConcurrentStreams: maxStreams,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: keepAliveMs,
+      connect: (options, callback) => {
+        connect(options, (error, socket) => {
+          if (error !== null) return callback(error, null)
+          if ((socket as { alpnProtocol?: unknown }).alpnProtocol !== 'h2') {
+            socket.destroy()
+            return callback(new NoHttp2Error(), null)
+          }
+          this.#socket = socket
+          callback(null, socket)
+        })
+      },
+    })
+  }
+
+  #startWatching(): void {
+    this.#underWay += 1
+    if (this.#underWay > 1) return
+    this.#lastMoveAtMs = performance.now()
+    this.#watch = setInterval(() => this.#look(), this.#options.stallMs / 4)
+  }
+
+  #stopWatching(): void {
+    this.#underWay -= 1
+    // Every request that settles is a sign of life.
+    this.#movedBytes += 1
+    if (this.#underWay === 0) clearInterval(this.#watch)
+  }
+
+  #look(): void {
+    // The receiver's window updates come in as it takes bytes off the connection: they show movement
+    // where a body was handed over in one piece.
+    const mark = this.#movedBytes + (this.#socket?.bytesRead ?? 0)
+    const nowMs = performance.now()
+    if (mark !== this.#lastMark) {
+      this.#lastMark = mark
+      this.#lastMoveAtMs = nowMs
+    } else if (nowMs - this.#lastMoveAtMs >= this.#options.stallMs) {
+      this.#lastMoveAtMs = nowMs
+      void this.destroy(new StalledError(this.#options.stallMs))
+    }
+  }
+}
+
+async function readAnswer(body: AsyncIterable<Buffer>): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  let sizeBytes = 0
+  for await (const piece of body) {
+    sizeBytes += piece.length
+    // Read to its end all the same: leaving it would abort the stream.
+    if (sizeBytes <= maxAnswerBytes) pieces.push(piece)
+  }
+  return Buffer.concat(pieces)
+}
+
+function textOf(value: string | string[] | undefined): string {
+  return (Array.isArray(value) ? value[0] : value) ?? ''
+}

@@ -1,0 +1,73 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { fsPath } from '../src/base/byte-path.ts'
+import { type FileIdentity, identityOf } from '../src/base/file-identity.ts'
+import { blake3, type Digest } from '../src/base/hash.ts'
+import type { FileResult, ShardFile } from '../src/wire/thread-messages.ts'
+import { isAsScanned, openFlags, readFailure } from './open-file.ts'
+
+export interface ReadFile {
+  readonly index: number
+  readonly identity: FileIdentity
+  readonly digest: Digest
+  /** A view into the bundle's buffer. */
+  readonly bytes: Buffer
+}
+
+export interface ReadBundle {
+  readonly files: readonly ReadFile[]
+  /** What became of those that could not be read, by their index in the shard. */
+  readonly failures: ReadonlyMap<number, FileResult>
+}
+
+const turnMs = 8
+const turnBytes = 1024 * 1024
+
+/**
+ * Reads all files of a bundle, with synchronous calls, which for small files are eight times as fast
+ * as asynchronous ones. After every 8 ms or 1 MiB the event loop gets a turn, so that PINGs and other
+ * uploads are served.
+ */
+export async function readBundle(files: readonly ShardFile[]): Promise<ReadBundle> {
+  const buffer = Buffer.allocUnsafeSlow(files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0))
+  const read: ReadFile[] = []
+  const failures = new Map<number, FileResult>()
+  let used = 0
+  let turnStartedMs = performance.now()
+  let turnStartedAt = 0
+  for (const [index, file] of files.entries()) {
+    const bytes = buffer.subarray(used, used + file.sizeBytes)
+    const identity = readWhole(file, bytes)
+    if ('status' in identity) failures.set(index, identity)
+    else read.push({ index, identity, digest: blake3(bytes), bytes })
+    used += file.sizeBytes
+    if (performance.now() - turnStartedMs >= turnMs || used - turnStartedAt >= turnBytes) {
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      turnStartedMs = performance.now()
+      turnStartedAt = used
+    }
+  }
+  return { files: read, failures }
+}
+
+/**
+ * Fills `into` with the file. One look after the reading is enough: a write before it would have
+ * changed the mtime that the scan saw, and a write after it is found by the look before removal.
+ */
+function readWhole(file: ShardFile, into: Buffer): FileIdentity | FileResult {
+  let fd: number | undefined
+  try {
+    fd = openSync(fsPath(file.path), openFlags)
+    let filled = 0
+    while (filled < into.length) {
+      const bytesRead = readSync(fd, into, filled, into.length - filled, filled)
+      if (bytesRead === 0) return { status: 'changed' }
+      filled += bytesRead
+    }
+    const stats = fstatSync(fd, { bigint: true })
+    return isAsScanned(stats, file) ? identityOf(stats) : { status: 'changed' }
+  } catch (error) {
+    return readFailure(error)
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}
