@@ -1,0 +1,121 @@
+import { homedir } from 'node:os'
+import { exitCodes, LongshoreError } from './base/errors.ts'
+import { version } from './base/version.ts'
+import { checkCommand } from './commands/check.ts'
+import type { Command, CommandContext } from './commands/command.ts'
+import { receiverExportCommand } from './commands/receiver/export.ts'
+import { receiverLsCommand } from './commands/receiver/ls.ts'
+import {
+  machineAddCommand,
+  machineListCommand,
+  machineRemoveCommand,
+} from './commands/receiver/machine.ts'
+import { receiverStartCommand } from './commands/receiver/start.ts'
+import { runCommand } from './commands/run.ts'
+import { syncCommand } from './commands/sync.ts'
+
+const commands: readonly Command[] = [
+  syncCommand,
+  runCommand,
+  checkCommand,
+  receiverStartCommand,
+  machineAddCommand,
+  machineListCommand,
+  machineRemoveCommand,
+  receiverLsCommand,
+  receiverExportCommand,
+]
+
+function overview(): string {
+  const width = Math.max(...commands.map(({ name }) => name.length))
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`)
+  return `Usage: longshore COMMAND [OPTIONS]
+
+Gets captured data off a device: hashed, verified, durable at the receiver, then removed here.
+
+${lines.join('\n')}
+
+longshore COMMAND --help says more of each. longshore --version prints ${version}.
+`
+}
+
+/** The command with the most words that `argv` begins with. */
+function findCommand(argv: readonly string[]): Command | undefined {
+  return commands
+    .filter(({ name }) => name.split(' ').every((word, index) => argv[index] === word))
+    .sort((a, b) => b.name.length - a.name.length)[0]
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  if (argv.length === 0 || argv[0] === '--help' || argv[0] === '-h' || argv[0] === 'help') {
+    process.stdout.write(overview())
+    return argv.length === 0 ? exitCodes.usage : exitCodes.done
+  }
+  if (argv[0] === '--version') {
+    process.stdout.write(`${version}\n`)
+    return exitCodes.done
+  }
+  const command = findCommand(argv)
+  if (command === undefined) {
+    const words = argv
+      .filter((word) => !word.startsWith('-'))
+      .slice(0, 3)
+      .join(' ')
+    throw new LongshoreError('usage', `there is no command ${JSON.stringify(words)}`, {
+      hint: 'See: longshore --help',
+    })
+  }
+  const args = argv.slice(command.name.split(' ').length)
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(command.help)
+    return exitCodes.done
+  }
+  return command.run(contextFor(args))
+}
+
+function contextFor(args: readonly string[]): CommandContext {
+  const shutdown = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      // The second one means it.
+      if (shutdown.signal.aborted) process.exit(128 + (signal === 'SIGTERM' ? 15 : 2))
+      shutdown.abort()
+    })
+  }
+  const { env, stdout, stderr } = process
+  return { args, env, homeDir: homeDirectory(), stdout, stderr, shutdown: shutdown.signal }
+}
+
+/** Empty for an account that has none. */
+function homeDirectory(): string {
+  try {
+    return homedir()
+  } catch {
+    return ''
+  }
+}
+
+function report(error: unknown): number {
+  if (error instanceof LongshoreError) {
+    const hint = error.hint === undefined ? '' : `\n  ${error.hint}`
+    process.stderr.write(`longshore: ${error.message} [${error.code}]${hint}\n`)
+    return error.exitCode
+  }
+  const stack = error instanceof Error ? error.stack : String(error)
+  process.stderr.write(
+    `longshore: this is a bug of Longshore ${version}, please report it:\n${stack}\n`,
+  )
+  return exitCodes.failed
+}
+
+// `longshore receiver ls | head`: the reader has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.done)
+  throw error
+})
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  process.exitCode = report(error)
+}
