@@ -13,6 +13,7 @@ import type {
   WorkerData,
   WorkerTask,
 } from '../src/wire/worker-data.ts'
+import { BundleBuffers } from './bundle-buffers.ts'
 import { Labeller } from './labels.ts'
 import { Lane } from './lane.ts'
 import { probe } from './probe.ts'
@@ -23,6 +24,7 @@ import { uploadSingle } from './upload-single.ts'
 /** One thread: its connections, and what its uploads share. */
 const data = workerData as WorkerData
 const labeller = new Labeller(data.tags)
+const buffers = new BundleBuffers()
 const progress = new ProgressReporter(data.progressEveryMs)
 /** Bundles and large files have a connection each: a large file's bytes would queue before a bundle. */
 const bundleLane = new Lane(data)
@@ -48,7 +50,7 @@ async function runUpload({ shard: frame, port }: UploadTask): Promise<Uint8Array
 }
 
 function upload(shard: Shard, port: MessagePort): Promise<ShardResult> {
-  if (shard.kind === 'bundle') return uploadBundle(shard, bundleLane, labeller)
+  if (shard.kind === 'bundle') return uploadBundle(shard, bundleLane, labeller, buffers)
   return uploadSingle(shard.files[0]!, singleLane, labeller, {
     onSent: (sizeBytes) => {
       singleLane.moved(sizeBytes)

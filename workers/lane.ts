@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { buildConnector, Client } from 'undici'
+import type { buildConnector as Connector, Client as UndiciClient } from 'undici'
 import { problemFrom } from '../src/wire/problem.ts'
 import type { TransferFailure } from '../src/wire/transfer-failure.ts'
 import { failureOf, NoHttp2Error, retryAfterMs, StalledError } from './failure.ts'
+import { buildConnector, Client, request } from './undici-client.ts'
 
 export interface LaneOptions {
   readonly address: string
@@ -37,7 +38,7 @@ const maxStreams = 100
  */
 export class Lane {
   readonly #options: LaneOptions
-  #client: Client | undefined
+  #client: UndiciClient | undefined
   #socket: Socket | undefined
   #underWay = 0
   /** Changes whenever something moved. */
@@ -59,16 +60,16 @@ export class Lane {
    * Resolves with the body of a 200 answer, or with what went wrong; never rejects. A Readable body is
    * destroyed here once the request has settled, and never before.
    */
-  async request(request: LaneRequest): Promise<LaneAnswer | TransferFailure> {
+  async send(message: LaneRequest): Promise<LaneAnswer | TransferFailure> {
     this.#client ??= this.#connectLater()
     const client = this.#client
     this.#startWatching()
     try {
-      const { statusCode, headers, body } = await client.request({
-        method: request.method,
-        path: request.path,
-        headers: { ...request.headers, authorization: this.#options.authorization },
-        body: request.body,
+      const { statusCode, headers, body } = await request(client, {
+        method: message.method,
+        path: message.path,
+        headers: { ...message.headers, authorization: this.#options.authorization },
+        body: message.body,
       })
       const answer = await readAnswer(body)
       const contentType = textOf(headers['content-type'])
@@ -84,7 +85,7 @@ export class Lane {
     } catch (error) {
       return failureOf(error)
     } finally {
-      if (request.body !== null && 'destroy' in request.body) request.body.destroy()
+      if (message.body !== null && 'destroy' in message.body) message.body.destroy()
       this.#stopWatching()
     }
   }
@@ -96,11 +97,11 @@ export class Lane {
     await client?.destroy(reason)
   }
 
-  #connectLater(): Client {
+  #connectLater(): UndiciClient {
     const { address, caPem } = this.#options
     const isTls = address.startsWith('https:')
     // useH2c (HTTP/2 by prior knowledge) is missing in undici's types of the connector.
-    const connectorOptions: buildConnector.BuildOptions & { useH2c: boolean } = {
+    const connectorOptions: Connector.BuildOptions & { useH2c: boolean } = {
       allowH2: true,
       preferH2: true,
       useH2c: !isTls,

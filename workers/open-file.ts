@@ -12,6 +12,8 @@ export function isAsScanned(stats: BigIntStats, file: ShardFile): boolean {
   return (
     stats.isFile() &&
     stats.nlink === 1n &&
+    stats.dev === file.device &&
+    stats.ino === file.inode &&
     stats.mtimeNs === file.mtimeNs &&
     Number(stats.size) === file.sizeBytes
   )

@@ -5,7 +5,7 @@ import type { Lane } from './lane.ts'
 
 /** Asks the receiver who it is and whom it takes us for. Never rejects. */
 export async function probe(lane: Lane): Promise<ReceiverDescription | TransferFailure> {
-  const answer = await lane.request({ method: 'GET', path: '/v1/machine', headers: {}, body: null })
+  const answer = await lane.send({ method: 'GET', path: '/v1/machine', headers: {}, body: null })
   if ('kind' in answer) return answer
   try {
     const json = JSON.parse(answer.body.toString('utf8')) as Record<string, unknown>

@@ -76,7 +76,7 @@ async function send(
   hooks.onStoppable(() => body.stop())
   const headers = uploadHeaders(layout, uploadId, 'single')
   try {
-    const answer = await lane.request({ method: 'POST', path: '/v1/uploads', headers, body })
+    const answer = await lane.send({ method: 'POST', path: '/v1/uploads', headers, body })
     if (body.endedEarly !== undefined) return endedEarly(body.endedEarly)
     if ('kind' in answer) return { files: [{ status: 'not_sent' }], failure: answer }
     if (body.digest === undefined) {

@@ -59,6 +59,9 @@ export function layOutMessage(
   }
 }
 
+/** The same for every upload: their boundaries are equally long. */
+export const filePartHeadBytes = filePartHead(boundaryOf('0'.repeat(64))).length
+
 export function filePartHead(boundary: string): string {
   return `\r\n--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n`
 }

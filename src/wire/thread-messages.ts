@@ -18,6 +18,8 @@ export interface ShardFile {
   readonly kind: 'capture' | 'arbitrary'
   readonly sizeBytes: number
   readonly mtimeNs: bigint
+  readonly device: bigint
+  readonly inode: bigint
 }
 
 /** The files given to a worker as one task: a bundle, or one large file. */
@@ -70,29 +72,33 @@ export function packShard(shard: Shard): Frame {
   return pack([
     shard.id,
     shardKinds.indexOf(shard.kind),
-    shard.files.map(({ path, root, kind, sizeBytes, mtimeNs }) => [
+    shard.files.map(({ path, root, kind, sizeBytes, mtimeNs, device, inode }) => [
       path,
       root,
       fileKinds.indexOf(kind),
       sizeBytes,
       mtimeNs,
+      device,
+      inode,
     ]),
   ])
 }
 
-type PackedShard = [number, number, [BytePath, BytePath, number, number, bigint][]]
+type PackedShard = [number, number, [BytePath, BytePath, number, number, bigint, bigint, bigint][]]
 
 export function unpackShard(frame: Uint8Array): Shard {
   const [id, kind, files] = packr.unpack(frame) as PackedShard
   return {
     id,
     kind: shardKinds[kind]!,
-    files: files.map(([path, root, fileKind, sizeBytes, mtimeNs]) => ({
+    files: files.map(([path, root, fileKind, sizeBytes, mtimeNs, device, inode]) => ({
       path,
       root,
       kind: fileKinds[fileKind]!,
       sizeBytes: Number(sizeBytes),
       mtimeNs: BigInt(mtimeNs),
+      device: BigInt(device),
+      inode: BigInt(inode),
     })),
   }
 }
