@@ -1,29 +1,62 @@
 import { homedir } from 'node:os'
 import { exitCodes, LongshoreError } from './base/errors.ts'
 import { version } from './base/version.ts'
-import { checkCommand } from './commands/check.ts'
 import type { Command, CommandContext } from './commands/command.ts'
-import { receiverExportCommand } from './commands/receiver/export.ts'
-import { receiverLsCommand } from './commands/receiver/ls.ts'
-import {
-  machineAddCommand,
-  machineListCommand,
-  machineRemoveCommand,
-} from './commands/receiver/machine.ts'
-import { receiverStartCommand } from './commands/receiver/start.ts'
-import { runCommand } from './commands/run.ts'
-import { syncCommand } from './commands/sync.ts'
 
-const commands: readonly Command[] = [
-  syncCommand,
-  runCommand,
-  checkCommand,
-  receiverStartCommand,
-  machineAddCommand,
-  machineListCommand,
-  machineRemoveCommand,
-  receiverLsCommand,
-  receiverExportCommand,
+interface CommandEntry {
+  readonly name: string
+  /** One line for the list of commands. */
+  readonly summary: string
+  /** Loaded when it is wanted: the daemon must not carry the receiver. */
+  readonly load: () => Promise<Command>
+}
+
+const commands: readonly CommandEntry[] = [
+  {
+    name: 'sync',
+    summary: 'upload everything that is ready, once, and remove it here',
+    load: async () => (await import('./commands/sync.ts')).syncCommand,
+  },
+  {
+    name: 'run',
+    summary: 'the daemon: sync again and again, in the foreground',
+    load: async () => (await import('./commands/run.ts')).runCommand,
+  },
+  {
+    name: 'check',
+    summary: 'is everything in place, and what would be uploaded and removed',
+    load: async () => (await import('./commands/check.ts')).checkCommand,
+  },
+  {
+    name: 'receiver start',
+    summary: 'take files in, into a folder',
+    load: async () => (await import('./commands/receiver/start.ts')).receiverStartCommand,
+  },
+  {
+    name: 'receiver machine add',
+    summary: "admit a machine, and print the machine's config file",
+    load: async () => (await import('./commands/receiver/machine.ts')).machineAddCommand,
+  },
+  {
+    name: 'receiver machine list',
+    summary: 'the machines that may send',
+    load: async () => (await import('./commands/receiver/machine.ts')).machineListCommand,
+  },
+  {
+    name: 'receiver machine remove',
+    summary: 'admit a machine no more; its data stays',
+    load: async () => (await import('./commands/receiver/machine.ts')).machineRemoveCommand,
+  },
+  {
+    name: 'receiver ls',
+    summary: 'what has arrived',
+    load: async () => (await import('./commands/receiver/ls.ts')).receiverLsCommand,
+  },
+  {
+    name: 'receiver export',
+    summary: 'what has arrived, as plain files',
+    load: async () => (await import('./commands/receiver/export.ts')).receiverExportCommand,
+  },
 ]
 
 function overview(): string {
@@ -40,7 +73,7 @@ longshore COMMAND --help says more of each. longshore --version prints ${version
 }
 
 /** The command with the most words that `argv` begins with. */
-function findCommand(argv: readonly string[]): Command | undefined {
+function findCommand(argv: readonly string[]): CommandEntry | undefined {
   return commands
     .filter(({ name }) => name.split(' ').every((word, index) => argv[index] === word))
     .sort((a, b) => b.name.length - a.name.length)[0]
@@ -55,8 +88,8 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${version}\n`)
     return exitCodes.done
   }
-  const command = findCommand(argv)
-  if (command === undefined) {
+  const entry = findCommand(argv)
+  if (entry === undefined) {
     const words = argv
       .filter((word) => !word.startsWith('-'))
       .slice(0, 3)
@@ -65,7 +98,8 @@ async function main(argv: readonly string[]): Promise<number> {
       hint: 'See: longshore --help',
     })
   }
-  const args = argv.slice(command.name.split(' ').length)
+  const command = await entry.load()
+  const args = argv.slice(entry.name.split(' ').length)
   if (args.includes('--help') || args.includes('-h')) {
     process.stdout.write(command.help)
     return exitCodes.done

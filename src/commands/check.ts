@@ -15,7 +15,6 @@ import { previewLines, previewSync } from './sync-preview.ts'
 
 export const checkCommand: Command = {
   name: 'check',
-  summary: 'is everything in place, and what would be uploaded and removed',
   help: `Usage: longshore check [--config FILE]
 
 Checks the config file, the roots, the receiver and the credentials, and says what a sync would upload

@@ -16,8 +16,6 @@ export interface CommandContext {
 export interface Command {
   /** Its words, such as `receiver machine add`. */
   readonly name: string
-  /** One line for the list of commands. */
-  readonly summary: string
   /** What `--help` prints: usage, options, an example. */
   readonly help: string
   /** Resolves with the exit status. @throws LongshoreError */

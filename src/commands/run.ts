@@ -10,7 +10,6 @@ import { progressLines } from './progress-lines.ts'
 
 export const runCommand: Command = {
   name: 'run',
-  summary: 'the daemon: sync again and again, in the foreground',
   help: `Usage: longshore run [--config FILE]
 
 Looks for ready files every sync_interval_mins, uploads them and, when the receiver has them durable

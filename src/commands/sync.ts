@@ -12,7 +12,6 @@ import { previewLines, previewSync } from './sync-preview.ts'
 
 export const syncCommand: Command = {
   name: 'sync',
-  summary: 'upload everything that is ready, once, and remove it here',
   help: `Usage: longshore sync [--config FILE] [--dry-run] [--json] [--force]
 
 Makes one pass over all roots: uploads every file that is ready and, when the receiver has it durable

@@ -8,7 +8,6 @@ import { type Command, type CommandContext, readArgs, usageError } from '../comm
 
 export const receiverExportCommand: Command = {
   name: 'receiver export',
-  summary: 'what has arrived, as plain files',
   help: `Usage: longshore receiver export --to OUT [--data DIR] [--machine ID]
 
 Writes every file to OUT/<machine>/<path on the machine>, with its time of last change; hashes are

@@ -9,7 +9,6 @@ import { writeAll } from './write-all.ts'
 
 export const receiverLsCommand: Command = {
   name: 'receiver ls',
-  summary: 'what has arrived',
   help: `Usage: longshore receiver ls [--data DIR] [--machine ID] [--json]
 
 Lists every stored version of every file: when it was last changed on the machine, its size, machine

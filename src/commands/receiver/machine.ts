@@ -12,7 +12,6 @@ import { type Command, type CommandContext, readArgs, usageError } from '../comm
 
 export const machineAddCommand: Command = {
   name: 'receiver machine add',
-  summary: "admit a machine, and print the machine's config file",
   help: `Usage: longshore receiver machine add ID --address URL [--data DIR] [--ca FILE | --system-ca]
 
 Admits a machine and prints a complete config file for it on stdout: copy it to the machine and run
@@ -92,7 +91,6 @@ const dataOption = { data: { type: 'string', default: './longshore-data' } } as 
 
 export const machineListCommand: Command = {
   name: 'receiver machine list',
-  summary: 'the machines that may send',
   help: `Usage: longshore receiver machine list [--data DIR]
 
 Prints one line for each machine: its id and since when it is admitted.
@@ -109,7 +107,6 @@ Example: longshore receiver machine list --data /srv/longshore
 
 export const machineRemoveCommand: Command = {
   name: 'receiver machine remove',
-  summary: 'admit a machine no more; its data stays',
   help: `Usage: longshore receiver machine remove ID [--data DIR]
 
 The machine's credentials are refused from now on. What it sent stays. Works while the receiver runs.

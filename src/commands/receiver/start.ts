@@ -14,7 +14,6 @@ import { isLoopback, parseListen } from './listen-address.ts'
 
 export const receiverStartCommand: Command = {
   name: 'receiver start',
-  summary: 'take files in, into a folder',
   help: `Usage: longshore receiver start [--data DIR] [--listen HOST:PORT] [--name HOST]...
          [--tls-cert FILE --tls-key FILE | --insecure] [--min-free PERCENT] [--store null]
 
