@@ -26,6 +26,10 @@ export const maxSegmentBytes = 255
 export const maxTagsPerFile = 256
 export const maxTagBytes = 1024
 export const maxLabelBytes = 4096
+export const maxParameterBytes = 64 * KiB
+
+/** Tags, dataset ids and method parameters of all labels together: a few bytes each, which cost 300. */
+export const maxLabelEntriesPerManifest = 32 * 1024
 
 export const digestBytes = 32
 export const manifestContentType = 'application/vnd.msgpack'

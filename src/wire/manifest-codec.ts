@@ -3,6 +3,8 @@ import {
   maxFileSizeBytes,
   maxFilesPerMessage,
   maxLabelBytes,
+  maxLabelEntriesPerManifest,
+  maxParameterBytes,
   maxPathBytes,
   maxTagBytes,
   maxTagsPerFile,
@@ -30,22 +32,22 @@ import { WireError } from './wire-error.ts'
  * more on the wire than its bytes.
  */
 
-/** The same manifest gives the same bytes. */
+/** The same manifest gives the same bytes, whichever objects it is made of. */
 export function encodeManifest(manifest: Manifest): Buffer {
   const folders = new Map<string, number>()
-  const labels = new Map<FileLabels, number>()
-  for (const { path, labels: of } of manifest.files) {
-    const folder = parentOf(path)
+  const labels = new DistinctLabels()
+  for (const file of manifest.files) {
+    const folder = parentOf(file.path)
     if (!folders.has(folder)) folders.set(folder, folders.size)
-    if (!labels.has(of)) labels.set(of, labels.size)
+    labels.add(file.labels)
   }
   const out = new MsgpackWriter(256 + manifest.files.length * 96)
   out.array(4)
   out.int(protocolVersion)
   out.array(folders.size)
   for (const folder of folders.keys()) out.binaryFromLatin1(folder)
-  out.array(labels.size)
-  for (const each of labels.keys()) writeLabels(out, each)
+  out.array(labels.distinct.length)
+  for (const each of labels.distinct) writeLabels(out, each)
   out.array(manifest.files.length)
   for (const file of manifest.files) {
     out.array(6)
@@ -54,9 +56,34 @@ export function encodeManifest(manifest: Manifest): Buffer {
     out.int(file.sizeBytes)
     out.int(file.mtimeNs)
     out.int(file.ctimeNs)
-    out.int(labels.get(file.labels)!)
+    out.int(labels.indexOf(file.labels))
   }
   return out.bytes()
+}
+
+/** Numbers labels in the order of their first use: by object, which is cheap, then by content. */
+class DistinctLabels {
+  readonly distinct: FileLabels[] = []
+  readonly #indexByObject = new Map<FileLabels, number>()
+  readonly #indexByContent = new Map<string, number>()
+
+  add(labels: FileLabels): void {
+    if (this.#indexByObject.has(labels)) return
+    const out = new MsgpackWriter(512)
+    writeLabels(out, labels)
+    const content = out.bytes().toString('latin1')
+    let index = this.#indexByContent.get(content)
+    if (index === undefined) {
+      index = this.distinct.push(labels) - 1
+      this.#indexByContent.set(content, index)
+    }
+    this.#indexByObject.set(labels, index)
+  }
+
+  /** Of labels that were added. */
+  indexOf(labels: FileLabels): number {
+    return this.#indexByObject.get(labels)!
+  }
 }
 
 function writeLabels(out: MsgpackWriter, labels: FileLabels): void {
@@ -115,7 +142,8 @@ function readManifest(from: MsgpackReader): Manifest {
   const folders = readList(from, maxFilesPerMessage, () =>
     bytePathFromBytes(from.binary(maxPathBytes)),
   )
-  const labels = readList(from, maxFilesPerMessage, () => readLabels(from))
+  const budget = { entries: maxLabelEntriesPerManifest }
+  const labels = readList(from, maxFilesPerMessage, () => readLabels(from, budget))
   const files = readList(from, maxFilesPerMessage, () => readFile(from, folders, labels))
   from.end()
   if (files.length === 0) throw new MsgpackError('it names no file')
@@ -146,18 +174,23 @@ function entryOf<T>(entries: readonly T[], index: number, what: string): T {
   return entry
 }
 
-function readLabels(from: MsgpackReader): FileLabels {
+/** What labels may still hold, over the whole manifest. */
+interface LabelBudget {
+  entries: number
+}
+
+function readLabels(from: MsgpackReader, budget: LabelBudget): FileLabels {
   from.tuple(6)
   const root = bytePathFromBytes(from.binary(maxPathBytes))
   const contentType = from.text(maxLabelBytes)
-  const tags = readTexts(from)
-  const datasetIds = readTexts(from)
+  const tags = readEntries(from, budget, () => from.text(maxTagBytes))
+  const datasetIds = readEntries(from, budget, () => from.text(maxTagBytes))
   const coding = from.text(maxLabelBytes)
   if (coding !== 'identity') throw new MsgpackError('its coding is not "identity"')
-  return { root, contentType, tags, datasetIds, coding, capture: readCapture(from) }
+  return { root, contentType, tags, datasetIds, coding, capture: readCapture(from, budget) }
 }
 
-function readCapture(from: MsgpackReader): CaptureLabels | null {
+function readCapture(from: MsgpackReader, budget: LabelBudget): CaptureLabels | null {
   if (from.nilNext()) return null
   from.tuple(7)
   return {
@@ -165,7 +198,7 @@ function readCapture(from: MsgpackReader): CaptureLabels | null {
     componentName: from.text(maxLabelBytes),
     methodName: from.text(maxLabelBytes),
     type: from.uint(0xff),
-    methodParameters: readList(from, maxTagsPerFile, () => readParameter(from)),
+    methodParameters: readEntries(from, budget, () => readParameter(from)),
     fileExtension: from.text(maxLabelBytes),
     mimeType: from.text(maxLabelBytes),
   }
@@ -176,12 +209,17 @@ function readParameter(from: MsgpackReader): MethodParameter {
   return {
     name: from.text(maxLabelBytes),
     typeUrl: from.text(maxLabelBytes),
-    value: Buffer.from(from.binary(0x1_0000)),
+    value: Buffer.from(from.binary(maxParameterBytes)),
   }
 }
 
-function readTexts(from: MsgpackReader): string[] {
-  return readList(from, maxTagsPerFile, () => from.text(maxTagBytes))
+function readEntries<T>(from: MsgpackReader, budget: LabelBudget, readOne: () => T): T[] {
+  const entries = readList(from, maxTagsPerFile, readOne)
+  budget.entries -= entries.length
+  if (budget.entries < 0) {
+    throw new MsgpackError(`its labels have over ${maxLabelEntriesPerManifest} entries`)
+  }
+  return entries
 }
 
 function readList<T>(from: MsgpackReader, maxCount: number, readOne: () => T): T[] {

@@ -42,6 +42,9 @@ function decodeFile(json: unknown, where: string): ManifestFile {
     throw bad(`${where}.size must be an integer from 0 to ${maxFileSizeBytes}`)
   }
   const mtimeNs = decodeNs(file.mtime_ns, `${where}.mtime_ns`)
+  if (file.coding !== undefined && file.coding !== 'identity') {
+    throw bad(`${where}.coding must be "identity"`)
+  }
   const labels: FileLabels = {
     root: decodePath(file, 'root', where) ?? ('' as BytePath),
     contentType:
@@ -63,19 +66,30 @@ function decodePath(
 ): BytePath | undefined {
   const text = file[key]
   const base64 = file[`${key}_base64`]
-  const path =
-    typeof text === 'string'
-      ? bytePath(text)
-      : typeof base64 === 'string'
-        ? bytePathFromBytes(Buffer.from(base64, 'base64'))
-        : undefined
-  if (path === undefined && (text !== undefined || base64 !== undefined)) {
-    throw bad(`${where}.${key} must be a text`)
+  if (text === undefined && base64 === undefined) return undefined
+  if (text !== undefined && base64 !== undefined) {
+    throw bad(`${where} has both "${key}" and "${key}_base64"`)
   }
-  if (path !== undefined && path.length > maxPathBytes * 2) {
+  const path = base64 === undefined ? pathOfText(text) : pathOfBase64(base64)
+  if (path === undefined) {
+    throw bad(`${where}.${key} must be a text, or ${key}_base64 its bytes in padded base64`)
+  }
+  // A path may be longer here than a name may be: then that file alone is rejected.
+  if (path.length > (key === 'root' ? maxPathBytes : maxPathBytes * 2)) {
     throw bad(`${where}.${key} is too long`)
   }
   return path
+}
+
+function pathOfText(value: unknown): BytePath | undefined {
+  return typeof value === 'string' && value.isWellFormed() ? bytePath(value) : undefined
+}
+
+function pathOfBase64(value: unknown): BytePath | undefined {
+  if (typeof value !== 'string') return undefined
+  const bytes = Buffer.from(value, 'base64')
+  // Node skips what is not base64: such a name would be stored as another one.
+  return bytes.toString('base64') === value ? bytePathFromBytes(bytes) : undefined
 }
 
 function decodeNs(value: unknown, where: string): bigint {
@@ -97,8 +111,10 @@ function decodeTexts(value: unknown, where: string): string[] {
 
 function decodeText(value: unknown, where: string, maxBytes = maxLabelBytes): string | undefined {
   if (value === undefined) return undefined
-  if (typeof value === 'string' && Buffer.byteLength(value) <= maxBytes) return value
-  throw bad(`${where} must be a text of at most ${maxBytes} bytes`)
+  if (typeof value === 'string' && value.isWellFormed() && Buffer.byteLength(value) <= maxBytes) {
+    return value
+  }
+  throw bad(`${where} must be a text of at most ${maxBytes} bytes in UTF-8`)
 }
 
 function objectOf(json: unknown, where: string): Record<string, unknown> {

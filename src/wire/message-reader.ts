@@ -31,6 +31,8 @@ type State =
 const newline = 0x0a
 const carriageReturn = 0x0d
 const dash = 0x2d
+/** All that may follow the closing boundary. */
+const lastLineEnd = [carriageReturn, newline]
 const noBytes = Buffer.alloc(0)
 
 /**
@@ -56,6 +58,7 @@ export class MessageReader {
   #heldBytes = 0
   /** How much of a manifest's bytes were searched for its end already. */
   #searchedBytes = 0
+  #bytesAfterClose = 0
 
   constructor(boundary: string, sink: MessageSink) {
     this.#sink = sink
@@ -84,14 +87,7 @@ export class MessageReader {
       if (next === undefined) break
       at = next
     }
-    if (this.#state !== 'complete') return this.#hold(bytes, at)
-    const rest = bytes.length - at
-    if (rest > 0 && !(rest === 2 && bytes[at] === carriageReturn && bytes[at + 1] === newline)) {
-      // One lone \r may be the first half of the line end that closes the message.
-      if (rest === 1 && bytes[at] === carriageReturn) return this.#hold(bytes, at)
-      throw new WireError('bad_multipart', 'bytes follow the closing boundary')
-    }
-    this.#heldBytes = 0
+    this.#hold(bytes, at)
   }
 
   /** Consumes one thing that starts at `at` and returns where it ends, or undefined for "more bytes". */
@@ -112,7 +108,7 @@ export class MessageReader {
       case 'tail':
         return this.#tail(bytes, at)
       case 'complete':
-        return undefined
+        return this.#afterClose(bytes, at)
       default:
         return this.#state satisfies never
     }
@@ -138,7 +134,9 @@ export class MessageReader {
 
   #partHeader(bytes: Buffer, at: number): number | undefined {
     const end = bytes.indexOf('\r\n\r\n', at, 'latin1')
-    if (end === -1 ? bytes.length - at > maxPartHeaderBytes : end - at > maxPartHeaderBytes) {
+    // Of bytes without an end, the last three may already belong to it.
+    const atLeast = end === -1 ? bytes.length - 3 : end
+    if (atLeast - at > maxPartHeaderBytes) {
       throw new WireError('bad_multipart', `a part's header has over ${maxPartHeaderBytes} bytes`)
     }
     if (end === -1) return undefined
@@ -174,7 +172,9 @@ export class MessageReader {
 
   #manifestBody(bytes: Buffer, at: number): number | undefined {
     const end = bytes.indexOf(this.#delimiter, at + this.#searchedBytes)
-    if ((end === -1 ? bytes.length : end) - at > maxManifestBytes + this.#delimiter.length) {
+    // Of bytes without an end, the last may already belong to the delimiter.
+    const atLeast = end === -1 ? bytes.length - this.#delimiter.length + 1 : end
+    if (atLeast - at > maxManifestBytes) {
       throw new WireError('manifest_too_large', `the manifest has over ${maxManifestBytes} bytes`)
     }
     if (end === -1) {
@@ -211,7 +211,7 @@ export class MessageReader {
         return at + usual.length
       }
     }
-    const end = this.#delimiterAt(bytes, at)
+    const end = this.#delimiterAt(bytes, at, 'file')
     return end === undefined ? undefined : this.#lineEnd(bytes, end)
   }
 
@@ -224,7 +224,7 @@ export class MessageReader {
   }
 
   #tail(bytes: Buffer, at: number): number | undefined {
-    const end = this.#delimiterAt(bytes, at)
+    const end = this.#delimiterAt(bytes, at, 'digests')
     if (end === undefined) return undefined
     if (bytes[end] !== dash || bytes[end + 1] !== dash) {
       throw new WireError('bad_multipart', 'the closing boundary does not follow the digests')
@@ -233,14 +233,24 @@ export class MessageReader {
     return end + 2
   }
 
+  #afterClose(bytes: Buffer, at: number): number | undefined {
+    if (at === bytes.length) return undefined
+    if (bytes[at] !== lastLineEnd[this.#bytesAfterClose]) {
+      throw new WireError('bad_multipart', 'bytes follow the closing boundary')
+    }
+    this.#bytesAfterClose += 1
+    return at + 1
+  }
+
   /** Where the delimiter at `at` ends, if it and two bytes more are there. */
-  #delimiterAt(bytes: Buffer, at: number): number | undefined {
+  #delimiterAt(bytes: Buffer, at: number, ends: 'file' | 'digests'): number | undefined {
     const end = at + this.#delimiter.length
     if (bytes.length < end + 2) return undefined
     if (this.#delimiter.compare(bytes, at, end) !== 0) {
+      const part = ends === 'file' ? `file ${this.#fileIndex + 1}` : 'the digests part'
       throw new WireError(
         'length_mismatch',
-        `no boundary where part ${this.#fileIndex + 2} must end: its length is not as declared`,
+        `no boundary where ${part} must end: its length is not as declared`,
       )
     }
     return end
@@ -248,7 +258,13 @@ export class MessageReader {
 
   #hold(bytes: Buffer, from: number): void {
     const size = bytes.length - from
-    if (size > 0 && bytes.buffer === this.#held.buffer && from === 0) return
+    if (size === 0) {
+      // Not kept for the file that follows: a manifest may have made it 2 MiB long.
+      this.#held = noBytes
+      this.#heldBytes = 0
+      return
+    }
+    if (bytes.buffer === this.#held.buffer && from === 0) return
     if (size > this.#held.length) this.#held = Buffer.allocUnsafeSlow(Math.max(256, size * 2))
     bytes.copy(this.#held, 0, from)
     this.#heldBytes = size

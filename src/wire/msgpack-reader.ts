@@ -8,8 +8,7 @@ export class MsgpackError extends Error {
 /**
  * Reads MessagePack that came from the network: the caller asks for what must come next, and anything
  * else is an error. No maps, no floats, no extensions, no nesting but what the caller walks, and
- * nothing is allocated before the bytes for it are seen: a five-byte array header that announces 2^30
- * entries costs nothing. (A general decoder allocates that array: docs/decisions/0002.)
+ * nothing is allocated before the bytes for it are seen. (Why not msgpackr: docs/decisions/0002.)
  */
 export class MsgpackReader {
   readonly #buffer: Buffer
@@ -49,11 +48,20 @@ export class MsgpackReader {
 
   /** A non-negative integer of at most `max` (itself at most 2^53-1). */
   uint(max: number): number {
-    const value = this.bigint()
-    if (value < 0n || value > BigInt(max)) {
+    const value = this.#smallUint() ?? this.bigint()
+    if (value < 0 || value > max) {
       throw new MsgpackError(`expected an integer from 0 to ${max}, found ${value}`)
     }
     return Number(value)
+  }
+
+  /** Nearly every number, without the cost of a bigint; undefined when it is not of up to 32 bits. */
+  #smallUint(): number | undefined {
+    const tag = this.#buffer[this.#at]
+    if (tag === undefined || (tag >= 0x80 && (tag < 0xcc || tag > 0xce))) return undefined
+    this.#at += 1
+    if (tag < 0x80) return tag
+    return this.#uint(tag === 0xcc ? 1 : tag === 0xcd ? 2 : 4)
   }
 
   /** An integer of at most 64 bits, signed. */

@@ -1,3 +1,6 @@
+const minSafe = BigInt(Number.MIN_SAFE_INTEGER)
+const maxSafe = BigInt(Number.MAX_SAFE_INTEGER)
+
 /**
  * Writes the part of MessagePack that the manifest uses, always in the shortest form, so that equal
  * values are equal bytes in every version of Longshore: the upload id is a hash of them.
@@ -33,9 +36,7 @@ export class MsgpackWriter {
 
   int(value: number | bigint): void {
     if (typeof value === 'bigint') {
-      if (value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)) {
-        return this.int(Number(value))
-      }
+      if (value >= minSafe && value <= maxSafe) return this.int(Number(value))
       return this.#int64(value)
     }
     if (value >= 0) {

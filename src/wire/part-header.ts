@@ -48,7 +48,8 @@ export function boundaryFrom(contentType: string | undefined): string {
   )
 }
 
-const parameter = /\s*;\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/y
+/** RFC 9110 section 5.6.6: what stands between two semicolons may also be nothing. */
+const parameter = /\s*;\s*(?:([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))\s*)?/y
 
 function parseParameters(value: string, expectedKind: string): Map<string, string> {
   const kind = value.split(';', 1)[0]!
@@ -61,7 +62,8 @@ function parseParameters(value: string, expectedKind: string): Map<string, strin
     const match = parameter.exec(value)
     if (match === null) throw new WireError('bad_multipart', `${expectedKind} has a bad parameter`)
     const [, key, quoted, plain] = match
-    parameters.set(key!.toLowerCase(), quoted?.replace(/\\(.)/g, '$1') ?? plain ?? '')
+    if (key === undefined) continue
+    parameters.set(key.toLowerCase(), quoted?.replace(/\\(.)/g, '$1') ?? plain ?? '')
   }
   return parameters
 }

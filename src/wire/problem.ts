@@ -19,21 +19,27 @@ export function problemAsJson({ code, status, detail }: Problem): string {
   })
 }
 
-/** Reads a problem document; anything else (a proxy's page) becomes one with the code `unknown`. */
+/**
+ * Reads a problem document; anything else (a proxy's page) becomes one with the code `unknown`. The
+ * detail is made safe to show on a terminal.
+ */
 export function problemFrom(status: number, contentType: string, body: string): Problem {
   if (contentType.startsWith(problemContentType)) {
     try {
       const { type, detail } = JSON.parse(body) as { type?: unknown; detail?: unknown }
-      if (typeof type === 'string' && type.startsWith(typePrefix)) {
-        return {
-          code: type.slice(typePrefix.length),
-          status,
-          detail: typeof detail === 'string' ? detail.slice(0, 1000) : '',
-        }
+      const code = typeof type === 'string' ? ourType.exec(type)?.[1] : undefined
+      if (code !== undefined) {
+        return { code, status, detail: typeof detail === 'string' ? oneLine(detail) : '' }
       }
     } catch {
       // Not JSON after all: handled as any other answer that is not ours.
     }
   }
   return { code: 'unknown', status, detail: `HTTP status ${status} without a problem document` }
+}
+
+const ourType = new RegExp(`^${typePrefix}([a-z0-9_]{1,64})$`)
+
+function oneLine(text: string): string {
+  return text.slice(0, 1000).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
 }
