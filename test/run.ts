@@ -18,8 +18,12 @@ if (files.length === 0) {
   console.error(`no test has ${names.join(' or ')} in its path`)
   process.exit(1)
 }
-const result = spawnSync(process.execPath, ['--test', '--test-reporter=spec', ...files], {
-  cwd: top,
-  stdio: 'inherit',
-})
+const result = spawnSync(
+  process.execPath,
+  ['--expose-gc', '--test', '--test-concurrency=2', '--test-reporter=spec', ...files],
+  {
+    cwd: top,
+    stdio: 'inherit',
+  },
+)
 process.exit(result.status ?? 1)
