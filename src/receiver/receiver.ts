@@ -1,16 +1,20 @@
 import { totalmem } from 'node:os'
 import { constrainedMemory } from 'node:process'
 import type { Clock } from '../base/clock.ts'
+import { errnoOf } from '../base/errors.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
 import type { DataFolder } from './identity/data-folder.ts'
 import { DataFolderLock } from './identity/data-folder-lock.ts'
+import { onDataFolder } from './identity/folder-errors.ts'
 import { MachineStore } from './identity/machine-store.ts'
 import { Ingest } from './ingest/ingest.ts'
 import { FreeSpace } from './server/free-space.ts'
 import type { TlsFiles } from './server/http2-server.ts'
+import { defaultLimits, type ServerLimits } from './server/limits.ts'
 import { RequestServer } from './server/request-server.ts'
 import type { RouteContext } from './server/routes.ts'
 import type { Catalog } from './store/catalog.ts'
+import { catalogError } from './store/catalog-errors.ts'
 import { FolderSegmentStore } from './store/folder-segment-store.ts'
 import { nullCatalog } from './store/null-catalog.ts'
 import { NullSegmentStore } from './store/null-segment-store.ts'
@@ -28,47 +32,54 @@ export interface ReceiverOptions {
   readonly tls: TlsFiles | undefined
   /** Share of the file system that stays free, 0 to 1. */
   readonly minFreeShare: number
+  /** @default defaultLimits */
+  readonly limits?: Partial<ServerLimits>
+  /** Of the computer, or as much of it as the receiver may have. @default what the system says */
+  readonly memoryBytes?: number
   readonly log: Log
   readonly clock: Clock
 }
 
 export interface Receiver {
   readonly port: number
+  /** The flow-control windows that all connections have been granted, together. */
+  readonly grantedBytes: number
   /** New connections get this certificate from now on. */
   useCertificate(tls: TlsFiles): void
   /** Takes no new request, answers what is complete, gives up what is not after a while, and ends. */
   close(): Promise<void>
 }
 
+/** More of it would only mean more uploads at once, each with open files and its turn of the disk. */
+const maxIngestBytes = 1024 * 1024 * 1024
+
 /**
  * Starts a receiver; it accepts connections when this resolves. The caller closes it.
  *
- * @throws LongshoreError `data_folder_in_use`, `data_damaged`, `port_in_use`, `listen_refused`
+ * @throws LongshoreError `data_folder_in_use`, `data_folder_unusable`, `data_damaged`, `port_in_use`,
+ *   `listen_refused`
  */
 export async function startReceiver(options: ReceiverOptions): Promise<Receiver> {
   const { dataFolder, log, clock } = options
   const lock = DataFolderLock.take(dataFolder.path)
-  const cleanUp: (() => Promise<void> | void)[] = [() => lock.release()]
+  const cleanUp: CleanUp[] = [() => lock.release()]
   try {
-    const { segments, catalog } = await openStore(dataFolder)
-    cleanUp.unshift(
-      () => segments.close(),
-      () => catalog.close(),
-    )
-    await recoverAndReport(segments, catalog, log)
+    const { segments, catalog } = await openStore(dataFolder, cleanUp)
+    await recoverAndReport(dataFolder, segments, catalog, log)
     const machines = await MachineStore.open(dataFolder.machinesFolder, {
       onDamaged: (file, reason) => log.error('machine_file_damaged', `${file}: ${reason}`),
     })
-    const memoryBytes = constrainedMemory() || totalmem()
+    const memoryBytes = options.memoryBytes ?? availableMemoryBytes()
+    const ingest = new Ingest({
+      segments,
+      catalog,
+      wallMs: () => clock.wallMs(),
+      memoryBytes: Math.min(memoryBytes / 8, maxIngestBytes),
+      onLeftOver: (error) =>
+        log.warn('segment_left_over', 'a segment stays until the next start', errorFields(error)),
+    })
     const context: RouteContext = {
-      ingest: new Ingest({
-        segments,
-        catalog,
-        wallMs: () => clock.wallMs(),
-        memoryBytes: memoryBytes / 8,
-        onLeftOver: (error) =>
-          log.warn('segment_left_over', 'could not remove a segment', errorFields(error)),
-      }),
+      ingest,
       freeSpace: new FreeSpace({
         folder: dataFolder.path,
         minFreeShare: options.minFreeShare,
@@ -79,19 +90,28 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
     }
     const server = new RequestServer({
       ...options,
+      limits: { ...defaultLimits, ...options.limits },
       context,
       machines,
       windowLimitBytes: memoryBytes / 4,
+      unreadLimitBytes: memoryBytes / 4,
     })
     await server.listen()
     cleanUp.unshift(
       () => server.close(),
-      () => context.ingest.drain(),
+      () => ingest.drain(),
     )
+    let closing: Promise<void> | undefined
     return {
       port: server.port,
+      get grantedBytes() {
+        return server.grantedBytes
+      },
       useCertificate: (tls) => server.useCertificate(tls),
-      close: () => runAll(cleanUp),
+      close: () => {
+        closing ??= runAll(cleanUp)
+        return closing
+      },
     }
   } catch (error) {
     await runAll(cleanUp)
@@ -99,22 +119,53 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
   }
 }
 
-async function runAll(steps: readonly (() => Promise<void> | void)[]): Promise<void> {
-  for (const step of steps) await step()
+/** A limit of the container counts; where there is none, Node names a number without meaning. */
+function availableMemoryBytes(): number {
+  return Math.min(totalmem(), constrainedMemory() || Number.POSITIVE_INFINITY)
+}
+
+type CleanUp = () => Promise<void> | void
+
+/** Runs all of them, and throws the first error then. */
+async function runAll(steps: readonly CleanUp[]): Promise<void> {
+  const errors: unknown[] = []
+  for (const step of steps) {
+    try {
+      await step()
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
 }
 
 async function openStore(
   dataFolder: DataFolder,
+  cleanUp: CleanUp[],
 ): Promise<{ readonly segments: SegmentStore; readonly catalog: Catalog }> {
   if (dataFolder.store === 'null') return { segments: new NullSegmentStore(), catalog: nullCatalog }
-  return {
-    segments: await FolderSegmentStore.open(dataFolder.segmentsFolder),
-    catalog: SqliteCatalog.open(dataFolder.catalogFile, { readOnly: false }),
-  }
+  const catalog = SqliteCatalog.open(dataFolder.catalogFile, { readOnly: false })
+  cleanUp.unshift(() => catalog.close())
+  let lastUsedId = 0
+  for (const id of catalog.segmentEnds().keys()) lastUsedId = Math.max(lastUsedId, id)
+  const segments = await onDataFolder(dataFolder.segmentsFolder, () =>
+    FolderSegmentStore.open(dataFolder.segmentsFolder, { lastUsedId }),
+  )
+  cleanUp.unshift(() => segments.close())
+  return { segments, catalog }
 }
 
-async function recoverAndReport(segments: SegmentStore, catalog: Catalog, log: Log): Promise<void> {
-  const { enteredMessages, cutBytes, damaged } = await recover(segments, catalog)
+async function recoverAndReport(
+  { catalogFile, segmentsFolder }: DataFolder,
+  segments: SegmentStore,
+  catalog: Catalog,
+  log: Log,
+): Promise<void> {
+  const { enteredMessages, cutBytes, damaged } = await onDataFolder(segmentsFolder, () =>
+    recover(segments, catalog).catch((error) => {
+      throw errnoOf(error) === 'ERR_SQLITE_ERROR' ? catalogError(catalogFile, error) : error
+    }),
+  )
   if (enteredMessages > 0 || cutBytes > 0) {
     log.info('recovered', 'brought the catalog up to date with the segments', {
       messages: enteredMessages,

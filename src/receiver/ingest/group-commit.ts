@@ -1,11 +1,25 @@
+import { Fifo } from '../../base/fifo.ts'
 import type { Digest } from '../../base/hash.ts'
 import type { Outcome } from '../../wire/outcome.ts'
 import type { Catalog, FileEntry, MessageEntry } from '../store/catalog.ts'
-import type { OwnSegment, SegmentStore } from '../store/segment-store.ts'
+import type { Placement, SegmentStore } from '../store/segment-store.ts'
 
 /** The bytes or the index could not be made durable: nothing was acknowledged. */
 export class NotDurableError extends Error {
   override readonly name = 'NotDurableError'
+  /**
+   * True when the catalog failed: after a crash its transaction may turn out to have happened, so the
+   * bytes that it refers to must stay.
+   */
+  readonly mayBeEntered: boolean
+
+  constructor(
+    message: string,
+    options: { readonly cause: unknown; readonly mayBeEntered: boolean },
+  ) {
+    super(message, { cause: options.cause })
+    this.mayBeEntered = options.mayBeEntered
+  }
 }
 
 /** A verified message, ready to be made durable. */
@@ -18,8 +32,8 @@ export interface VerifiedMessage {
   /** The outcome of every file of the manifest, with `stored` for each that was taken. */
   readonly outcomes: readonly Outcome[]
   readonly recordBytes: number
-  /** The record for the shared segment, or the segment that holds it already. */
-  readonly record: readonly Buffer[] | OwnSegment
+  /** The record for the shared segment, or where it stands already, on stable storage. */
+  readonly record: readonly Buffer[] | Placement
 }
 
 interface Waiting {
@@ -28,8 +42,10 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** Bounds what one failed sync takes down with it, and how long a transaction holds the catalog. */
+/** Bounds what one failed sync takes down with it. */
 const groupMessages = 64
+/** Bounds how long a transaction holds the thread: some 100 ms. */
+const groupFiles = 8192
 
 /**
  * Makes messages durable in groups: one sync of the shared segment and one catalog transaction for all
@@ -39,7 +55,7 @@ const groupMessages = 64
 export class GroupCommit {
   readonly #segments: SegmentStore
   readonly #catalog: Catalog
-  #waiting: Waiting[] = []
+  readonly #waiting = new Fifo<Waiting>()
   #running: Promise<void> | undefined
 
   constructor(segments: SegmentStore, catalog: Catalog) {
@@ -67,73 +83,73 @@ export class GroupCommit {
   async #run(): Promise<void> {
     // Lets messages that finish in the same turn of the event loop join the first group.
     await new Promise<void>((resolve) => setImmediate(resolve))
-    while (this.#waiting.length > 0) {
-      await this.#commitGroup(this.#waiting.splice(0, groupMessages))
-    }
+    while (this.#waiting.length > 0) await this.#commitGroup(this.#nextGroup())
     this.#running = undefined
   }
 
+  #nextGroup(): readonly Waiting[] {
+    const group: Waiting[] = []
+    let files = 0
+    while (group.length < groupMessages && files < groupFiles) {
+      const next = this.#waiting.shift()
+      if (next === undefined) break
+      group.push(next)
+      files += next.message.files.length
+    }
+    return group
+  }
+
   async #commitGroup(group: readonly Waiting[]): Promise<void> {
-    const durable = (await Promise.all([this.#syncShared(group), ...this.#syncOwn(group)])).flat()
-    if (durable.length === 0) return
-    let isNew: boolean[][]
+    const placed = await this.#place(group)
+    if (placed.length === 0) return
     try {
-      isNew = await this.#catalog.enter(durable.map(({ entry }) => entry))
-    } catch (error) {
-      for (const { waiting } of durable) waiting.reject(notDurable(error))
-      return
-    }
-    durable.forEach(({ waiting }, index) => {
-      waiting.resolve(withKnownFiles(waiting.message.outcomes, isNew[index]!))
-    })
-  }
-
-  async #syncShared(group: readonly Waiting[]): Promise<Durable[]> {
-    const shared = group.filter(({ message }) => isRecord(message.record))
-    if (shared.length === 0) return []
-    try {
-      const placements = await this.#segments.appendDurably(
-        shared.map(({ message }) => message.record as readonly Buffer[]),
-      )
-      return shared.map((waiting, index) => {
-        const { segmentId, offset } = placements[index]!
-        return { waiting, entry: entryFor(waiting.message, segmentId, offset) }
+      const isNew = await this.#catalog.enter(placed.map(({ entry }) => entry))
+      placed.forEach(({ waiting }, index) => {
+        waiting.resolve(withKnownFiles(waiting.message.outcomes, isNew[index]!))
       })
-    } catch (error) {
-      for (const { reject } of shared) reject(notDurable(error))
-      return []
+    } catch (cause) {
+      const error = new NotDurableError('the catalog failed', { cause, mayBeEntered: true })
+      for (const { waiting } of placed) waiting.reject(error)
     }
   }
 
-  #syncOwn(group: readonly Waiting[]): Promise<Durable[]>[] {
-    const own = group.filter(({ message }) => !isRecord(message.record))
-    return own.map(async (waiting) => {
-      const segment = waiting.message.record as OwnSegment
-      try {
-        await segment.finish()
-      } catch (error) {
-        waiting.reject(notDurable(error))
-        return []
+  /** The messages of the group whose bytes are on stable storage, with the others rejected. */
+  async #place(group: readonly Waiting[]): Promise<readonly Placed[]> {
+    const placed: Placed[] = []
+    const shared: Waiting[] = []
+    const records: (readonly Buffer[])[] = []
+    for (const waiting of group) {
+      const { record } = waiting.message
+      if (isPlacement(record)) placed.push({ waiting, entry: entryAt(record, waiting.message) })
+      else {
+        shared.push(waiting)
+        records.push(record)
       }
-      const { segmentId } = segment
-      return [{ waiting, entry: entryFor(waiting.message, segmentId, ownRecordOffset) }]
-    })
+    }
+    if (shared.length === 0) return placed
+    try {
+      const placements = await this.#segments.appendDurably(records)
+      shared.forEach((waiting, index) => {
+        placed.push({ waiting, entry: entryAt(placements[index]!, waiting.message) })
+      })
+    } catch (cause) {
+      const error = new NotDurableError('a segment failed', { cause, mayBeEntered: false })
+      for (const { reject } of shared) reject(error)
+    }
+    return placed
   }
 }
 
-/** After the segment's magic. */
-export const ownRecordOffset = 8
-
-interface Durable {
+interface Placed {
   readonly waiting: Waiting
   readonly entry: MessageEntry
 }
 
-function isRecord(record: readonly Buffer[] | OwnSegment): record is readonly Buffer[] {
-  return Array.isArray(record)
+function isPlacement(record: readonly Buffer[] | Placement): record is Placement {
+  return !Array.isArray(record)
 }
 
-function entryFor(message: VerifiedMessage, segmentId: number, offset: number): MessageEntry {
+function entryAt({ segmentId, offset }: Placement, message: VerifiedMessage): MessageEntry {
   return {
     machine: message.machine,
     uploadId: message.uploadId,
@@ -155,8 +171,4 @@ function withKnownFiles(
     if (outcome.status === 'rejected') return outcome
     return isNew[taken++] === true ? outcome : { ...outcome, status: 'already_stored' as const }
   })
-}
-
-function notDurable(cause: unknown): NotDurableError {
-  return new NotDurableError('the message could not be made durable', { cause })
 }

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { blake3, type Digest, StreamHasher } from '../../base/hash.ts'
+import type { Digest } from '../../base/hash.ts'
 import { maxBundleMessageBytes } from '../../wire/limits.ts'
 import type { Outcome } from '../../wire/outcome.ts'
 import type { Catalog } from '../store/catalog.ts'
@@ -23,32 +23,39 @@ export interface IncomingMessage {
   readonly contentLength: number
   /** What `Idempotency-Key` says, if it was sent. */
   readonly uploadId: Digest | undefined
-  /** True for an upload of one file, which goes into a segment of its own. */
+  /** True for a large upload, which goes into a segment of its own as it arrives. */
   readonly single: boolean
   /** Not yet flowing. The caller destroys it. */
   readonly body: Readable
+  /** Told of bytes that take room on the disk from now on, while the message is still arriving. */
+  readonly onWritten?: (sizeBytes: number) => void
 }
 
 export interface IngestOptions {
   readonly segments: SegmentStore
   readonly catalog: Catalog
   readonly wallMs: () => number
-  /** For messages that are held until they are complete. */
+  /** For messages that are held until they are complete; as much again for large uploads under way. */
   readonly memoryBytes: number
-  /** A segment that nothing refers to could not be removed: it is found again at the next start. */
+  /** A segment stays that perhaps nothing refers to. The next start finds out, and removes it then. */
   readonly onLeftOver: (error: unknown) => void
 }
+
+/** What a large upload may hold: two batches of its body, and its manifest. Bounds open files as well. */
+const largeUploadBytes = 1024 * 1024
 
 /** Takes messages in: verifies them while they arrive, and has them made durable. */
 export class Ingest {
   readonly #options: IngestOptions
   readonly #commit: GroupCommit
   readonly #memory: MemoryBudget
+  readonly #largeUploads: MemoryBudget
 
   constructor(options: IngestOptions) {
     this.#options = options
     this.#commit = new GroupCommit(options.segments, options.catalog)
     this.#memory = new MemoryBudget(Math.max(options.memoryBytes, maxBundleMessageBytes))
+    this.#largeUploads = new MemoryBudget(Math.max(options.memoryBytes, largeUploadBytes))
   }
 
   /**
@@ -59,7 +66,19 @@ export class Ingest {
    * @throws NotDurableError when the disk failed
    */
   async take(message: IncomingMessage): Promise<readonly Outcome[] | undefined> {
-    return message.single ? this.#takeSingle(message) : this.#takeBundle(message)
+    const verifier = new MessageVerifier(message.contentType, message.uploadId)
+    message.body.on('error', ignoreBreak)
+    // Apart, so that large uploads over slow links, which take hours, hold no small files up.
+    const budget = message.single ? this.#largeUploads : this.#memory
+    const sizeBytes = message.single ? largeUploadBytes : message.contentLength
+    if (!(await budget.take(sizeBytes, message.body))) return undefined
+    try {
+      return message.single
+        ? await this.#takeLarge(message, verifier)
+        : await this.#takeBundle(message, verifier)
+    } finally {
+      budget.giveBack(sizeBytes)
+    }
   }
 
   /** Resolves when everything that was complete has been answered. */
@@ -67,56 +86,49 @@ export class Ingest {
     return this.#commit.drain()
   }
 
-  async #takeBundle(incoming: IncomingMessage): Promise<readonly Outcome[] | undefined> {
+  async #takeBundle(
+    incoming: IncomingMessage,
+    verifier: MessageVerifier,
+  ): Promise<readonly Outcome[] | undefined> {
     const { contentLength, machine } = incoming
     const receivedAtMs = this.#options.wallMs()
-    const verifier = new MessageVerifier(incoming.contentType, incoming.uploadId)
-    await this.#memory.take(contentLength)
-    try {
-      const message = await readWhole(incoming.body, contentLength)
-      if (message === undefined) return undefined
-      verifier.push(message)
-      const verdict = verifier.finish()
-      if (verdict.files.length === 0) return verdict.outcomes
-      if (await this.#options.catalog.holdsAll(machine, verdict.files)) {
-        return verdict.outcomes.map(asAlreadyStored)
-      }
-      const head = encodeRecordHead(headOf(incoming, verdict, receivedAtMs))
-      const trailer = encodeRecordTrailer({
-        messageBytes: contentLength,
-        messageDigest: blake3(message),
-        outcomes: verdict.outcomes,
-      })
-      return await this.#commit.commit({
-        ...verdictInRecord(verdict, head.length),
-        machine,
-        receivedAtMs,
-        recordBytes: head.length + message.length + trailer.length,
-        record: [head, message, trailer],
-      })
-    } finally {
-      this.#memory.giveBack(contentLength)
-    }
+    const message = await readWhole(incoming.body, contentLength)
+    if (message === undefined) return undefined
+    verifier.push(message)
+    const verdict = verifier.finish()
+    const known = await this.#knownOutcomes(machine, verdict)
+    if (known !== undefined) return known
+    const head = encodeRecordHead(headOf(incoming, verdict.uploadId, receivedAtMs))
+    const trailer = encodeRecordTrailer({
+      messageBytes: contentLength,
+      messageDigest: verdict.messageDigest,
+      outcomes: verdict.outcomes,
+    })
+    return this.#commit.commit({
+      ...verdictInRecord(verdict, head.length),
+      machine,
+      receivedAtMs,
+      recordBytes: head.length + message.length + trailer.length,
+      record: [head, message, trailer],
+    })
   }
 
-  async #takeSingle(incoming: IncomingMessage): Promise<readonly Outcome[] | undefined> {
-    const verifier = new MessageVerifier(incoming.contentType, incoming.uploadId)
-    const segment = await this.#startOwnSegment()
-    let keep = false
+  async #takeLarge(
+    incoming: IncomingMessage,
+    verifier: MessageVerifier,
+  ): Promise<readonly Outcome[] | undefined> {
+    const segment = await durably(this.#options.segments.startOwnSegment())
+    let isReferredTo = false
     try {
       const outcomes = await this.#streamInto(segment, incoming, verifier)
-      keep = outcomes?.some(({ status }) => status === 'stored') ?? false
+      isReferredTo = outcomes?.some(({ status }) => status === 'stored') ?? false
       return outcomes
+    } catch (error) {
+      isReferredTo = error instanceof NotDurableError && error.mayBeEntered
+      if (isReferredTo) this.#options.onLeftOver(error)
+      throw error
     } finally {
-      if (!keep) await segment.discard().catch(this.#options.onLeftOver)
-    }
-  }
-
-  async #startOwnSegment(): Promise<OwnSegment> {
-    try {
-      return await this.#options.segments.startOwnSegment()
-    } catch (cause) {
-      throw new NotDurableError('no segment could be started', { cause })
+      if (!isReferredTo) await segment.discard().catch(this.#options.onLeftOver)
     }
   }
 
@@ -129,43 +141,53 @@ export class Ingest {
     const receivedAtMs = this.#options.wallMs()
     // The id in a head must be known before the body: a sender that names none gets one at the end,
     // and its head says so with zeros. The manifest's hash can always be computed again.
-    const uploadId = incoming.uploadId ?? '0'.repeat(64)
-    const head = encodeRecordHead(headOf(incoming, { uploadId }, receivedAtMs))
-    const hasher = new StreamHasher()
-    await write(segment, [segmentMagic, head])
+    const head = encodeRecordHead(headOf(incoming, incoming.uploadId ?? noUploadId, receivedAtMs))
+    await durably(segment.write([segmentMagic, head]))
     let arrivedBytes = 0
-    for await (const pieces of inBatches(incoming.body, contentLength)) {
-      for (const piece of pieces) {
-        arrivedBytes += piece.length
-        verifier.push(piece)
-        hasher.update(piece)
-      }
-      await write(segment, pieces)
+    for await (const batch of inBatches(incoming.body, contentLength)) {
+      verifier.push(batch)
+      await durably(segment.write([batch]))
+      incoming.onWritten?.(batch.length)
+      arrivedBytes += batch.length
     }
     if (arrivedBytes !== contentLength) return undefined
     const verdict = verifier.finish()
-    if (verdict.files.length === 0) return verdict.outcomes
+    const known = await this.#knownOutcomes(machine, verdict)
+    if (known !== undefined) return known
     const trailer = encodeRecordTrailer({
       messageBytes: contentLength,
-      messageDigest: hasher.digest(),
+      messageDigest: verdict.messageDigest,
       outcomes: verdict.outcomes,
     })
-    await write(segment, [trailer])
+    await durably(segment.write([trailer]))
+    // Not in a group: what the disk takes long to sync holds no small files up.
+    await durably(segment.finish())
     return this.#commit.commit({
       ...verdictInRecord(verdict, head.length),
       machine,
       receivedAtMs,
       recordBytes: head.length + contentLength + trailer.length,
-      record: segment,
+      record: { segmentId: segment.segmentId, offset: segmentMagic.length },
     })
+  }
+
+  /** The outcomes of a message that brings nothing to store; undefined when there is something. */
+  async #knownOutcomes(
+    machine: string,
+    { files, outcomes }: Verdict,
+  ): Promise<readonly Outcome[] | undefined> {
+    if (files.length === 0) return outcomes
+    if (!(await durably(this.#options.catalog.holdsAll(machine, files)))) return undefined
+    return outcomes.map(asAlreadyStored)
   }
 }
 
-function headOf(
-  incoming: IncomingMessage,
-  { uploadId }: Pick<Verdict, 'uploadId'>,
-  receivedAtMs: number,
-): RecordHead {
+/** What an error means for the message shows in the bytes that are missing. */
+function ignoreBreak(): void {}
+
+const noUploadId: Digest = '0'.repeat(64)
+
+function headOf(incoming: IncomingMessage, uploadId: Digest, receivedAtMs: number): RecordHead {
   const { machine, contentType, contentDisposition, contentLength } = incoming
   return {
     machine,
@@ -187,10 +209,11 @@ function asAlreadyStored(outcome: Outcome): Outcome {
   return outcome.status === 'stored' ? { ...outcome, status: 'already_stored' } : outcome
 }
 
-async function write(segment: OwnSegment, pieces: readonly Buffer[]): Promise<void> {
+/** What the disk or the catalog refuses before anything refers to the bytes. */
+async function durably<T>(work: Promise<T>): Promise<T> {
   try {
-    await segment.write(pieces)
+    return await work
   } catch (cause) {
-    throw new NotDurableError('the segment could not be written', { cause })
+    throw new NotDurableError('a segment or the catalog failed', { cause, mayBeEntered: false })
   }
 }

@@ -8,14 +8,18 @@ import type { Readable } from 'node:stream'
 
 /** A large upload is handed on in batches of about this size, with as much again on its way. */
 const batchBytes = 256 * 1024
+/** Node gives what one read of the socket brought: at most 64 KiB. */
+const slackBytes = 64 * 1024
 
 /** The whole body, or undefined when it broke off before `contentLength` bytes. */
 export function readWhole(body: Readable, contentLength: number): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
     const whole = Buffer.allocUnsafe(contentLength)
     let filled = 0
+    const onBreak = () => resolve(undefined)
     body.on('error', ignoreBreak)
-    body.on('close', () => resolve(undefined))
+    body.on('end', onBreak)
+    body.on('close', onBreak)
     body.on('data', (bytes: Buffer) => {
       if (filled + bytes.length > contentLength) {
         body.destroy()
@@ -26,47 +30,68 @@ export function readWhole(body: Readable, contentLength: number): Promise<Buffer
       if (filled === contentLength) resolve(whole)
     })
     // A stream that was reset before anybody listened has had its 'close' already.
-    if (body.destroyed) resolve(undefined)
+    if (body.destroyed) onBreak()
     body.resume()
   })
 }
 
-/** The body in batches, as far as it arrives. Reads on while the caller works on a batch. */
-export async function* inBatches(
-  body: Readable,
-  contentLength: number,
-): AsyncGenerator<readonly Buffer[]> {
-  let queue: Buffer[] = []
-  let queuedBytes = 0
+/**
+ * The body in batches, as far as it arrives. Reads on while the caller works on a batch, whose bytes
+ * are the caller's until it asks for the next. Copied together from the small pieces that arrive: they
+ * would be garbage by the gigabyte, and hashing and writing want long ones.
+ */
+export async function* inBatches(body: Readable, contentLength: number): AsyncGenerator<Buffer> {
+  const buffers = [newBatch(), newBatch()] as const
+  let filling: Buffer = buffers[0]
+  let filled = 0
   let leftBytes = contentLength
   let broken = body.destroyed
   let wake: () => void = () => {}
-  body.on('error', ignoreBreak)
-  body.on('close', () => {
+  const onBreak = () => {
     broken = true
     wake()
-  })
-  body.on('data', (bytes: Buffer) => {
-    queue.push(bytes)
-    queuedBytes += bytes.length
-    leftBytes -= bytes.length
-    if (queuedBytes >= 2 * batchBytes) body.pause()
-    if (queuedBytes >= batchBytes || leftBytes <= 0) wake()
-  })
-  body.resume()
-  while (true) {
-    while (queuedBytes < batchBytes && leftBytes > 0 && !broken) {
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
-    }
-    if (queuedBytes === 0) return
-    const batch = queue
-    queue = []
-    queuedBytes = 0
-    body.resume()
-    yield batch
   }
+  const onData = (bytes: Buffer) => {
+    const room = filling.length - filled
+    if (bytes.length > room) {
+      body.pause()
+      // The rest waits in front of what the stream still holds.
+      body.unshift(bytes.subarray(room))
+    }
+    filled += bytes.copy(filling, filled)
+    leftBytes -= Math.min(bytes.length, room)
+    if (filled >= batchBytes) body.pause()
+    if (filled >= batchBytes || leftBytes <= 0) wake()
+  }
+  body.on('error', ignoreBreak)
+  body.on('end', onBreak)
+  body.on('close', onBreak)
+  body.on('data', onData)
+  body.resume()
+  try {
+    while (true) {
+      while (filled < batchBytes && leftBytes > 0 && !broken) {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+      if (filled === 0) return
+      const batch = filling.subarray(0, filled)
+      filling = filling === buffers[0] ? buffers[1] : buffers[0]
+      filled = 0
+      body.resume()
+      yield batch
+    }
+  } finally {
+    // The caller may have seen enough. What still arrives must not pile up here.
+    body.off('end', onBreak)
+    body.off('close', onBreak)
+    body.off('data', onData)
+  }
+}
+
+function newBatch(): Buffer {
+  return Buffer.allocUnsafeSlow(batchBytes + slackBytes)
 }
 
 /** The byte count tells what the error means: the message is not complete. */

@@ -14,6 +14,8 @@ export interface Verdict {
   readonly files: readonly FileEntry[]
   /** One per file of the manifest; `stored` means "may be stored". */
   readonly outcomes: readonly Outcome[]
+  /** Stands for all that the message says: BLAKE3 over the hashes of its parts, see `digestOfParts`. */
+  readonly messageDigest: Digest
 }
 
 /**
@@ -70,7 +72,8 @@ export class MessageVerifier {
       files.push({ file, digest, offset: this.#offsets[index]! })
       return { status: 'stored', sizeBytes, digest }
     })
-    return { uploadId: this.#uploadId, files, outcomes }
+    const messageDigest = digestOfParts(this.#uploadId, this.#digests, declared)
+    return { uploadId: this.#uploadId, files, outcomes, messageDigest }
   }
 
   #onManifest(manifest: Manifest, uploadId: Digest): void {
@@ -106,6 +109,19 @@ export class MessageVerifier {
     this.#hasher = undefined
     this.#fileStarted = false
   }
+}
+
+/**
+ * BLAKE3 of the hex of: the manifest's hash, each file's hash as it arrived, each as it was declared.
+ * Everything else in a message is framing, which must be right for it to be read at all. Hashing the
+ * bytes as a whole as well would have every byte hashed twice (docs/decisions/0004).
+ */
+function digestOfParts(
+  manifestDigest: Digest,
+  arrived: readonly Digest[],
+  declared: readonly Digest[],
+): Digest {
+  return blake3(Buffer.from([manifestDigest, ...arrived, ...declared].join(''), 'latin1'))
 }
 
 const emptyDigest = blake3(Buffer.alloc(0))

@@ -39,8 +39,12 @@ export class FreeSpace {
     return this.#figures
   }
 
-  /** True when there is room; the caller then calls `leave` with the same size once it is done. */
+  /**
+   * True when there is room; the caller then calls `leave` with the same size, in one or more parts:
+   * when it is written, or when it will not be.
+   */
   async enter(sizeBytes: number): Promise<boolean> {
+    if (sizeBytes === 0) return true
     const figures = await this.figures()
     const fits = hasRoom(figures, this.#options.minFreeShare, this.#announcedBytes + sizeBytes)
     if (fits) this.#announcedBytes += sizeBytes

@@ -23,15 +23,16 @@ export function problemReply(problem: Problem, headers?: OutgoingHttpHeaders): R
   }
 }
 
-/** How long a sender may go on sending after it has been answered early. */
-const lingerMs = 5000
-
 /**
- * Answers, and sees the stream off. A body that is still arriving is read and dropped for a moment, so
- * that the sender gets to see the answer before the stream goes.
+ * Answers, and sees the stream off. A body that is still arriving is read and dropped for `lingerMs`,
+ * so that the sender gets to see the answer before the stream goes.
  */
-export function sendReply(stream: ServerHttp2Stream, reply: Reply): void {
-  if (stream.destroyed || stream.headersSent) return
+export function sendReply(stream: ServerHttp2Stream, reply: Reply, lingerMs: number): void {
+  // Closed and not yet destroyed: the sender has reset it, and what it sent is not read out yet.
+  if (stream.destroyed || stream.closed || stream.headersSent) {
+    stream.destroy()
+    return
+  }
   stream.respond({
     [constants.HTTP2_HEADER_STATUS]: reply.status,
     [constants.HTTP2_HEADER_CONTENT_TYPE]: reply.contentType,
@@ -40,7 +41,11 @@ export function sendReply(stream: ServerHttp2Stream, reply: Reply): void {
     ...reply.headers,
   })
   stream.end(reply.body)
+  if (!stream.readableEnded) {
+    const linger = setTimeout(() => stream.destroy(), lingerMs).unref()
+    const stop = () => clearTimeout(linger)
+    stream.once('end', stop)
+    stream.once('close', stop)
+  }
   stream.resume()
-  const linger = setTimeout(() => stream.destroy(), lingerMs).unref()
-  stream.once('close', () => clearTimeout(linger))
 }

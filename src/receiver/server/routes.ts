@@ -12,8 +12,8 @@ import { jsonReply, problemReply, type Reply } from './reply.ts'
 import { readUploadRequest, type UploadRequest } from './upload-request.ts'
 
 export interface RouteContext {
-  readonly ingest: Ingest
-  readonly freeSpace: FreeSpace
+  readonly ingest: Pick<Ingest, 'take'>
+  readonly freeSpace: Pick<FreeSpace, 'enter' | 'leave' | 'figures'>
   readonly storeKind: 'folder' | 'null'
   readonly log: Log
 }
@@ -61,16 +61,24 @@ async function takeUpload(
 ): Promise<Reply | undefined> {
   const request = readUploadRequest(headers)
   if ('code' in request) return refuse(context, machine, request)
-  if (!(await context.freeSpace.enter(request.contentLength))) {
+  const { ingest, freeSpace } = context
+  let announcedBytes = context.storeKind === 'null' ? 0 : request.contentLength
+  if (!(await freeSpace.enter(announcedBytes))) {
     return refuse(context, machine, storageFull, { 'retry-after': '60' })
   }
+  // What has been written is missing from the free space already: counted once, not twice.
+  const onWritten = (sizeBytes: number) => {
+    const byBytes = Math.min(sizeBytes, announcedBytes)
+    announcedBytes -= byBytes
+    freeSpace.leave(byBytes)
+  }
   try {
-    const outcomes = await context.ingest.take({ ...request, machine, body: stream })
+    const outcomes = await ingest.take({ ...request, machine, body: stream, onWritten })
     return outcomes === undefined ? undefined : outcomesReply(context, machine, request, outcomes)
   } catch (error) {
     return refuse(context, machine, problemFor(context, machine, error))
   } finally {
-    context.freeSpace.leave(request.contentLength)
+    freeSpace.leave(announcedBytes)
   }
 }
 

@@ -1,6 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http2'
-import { maxBundleMessageBytes, maxFileSizeBytes } from '../../wire/limits.ts'
+import {
+  maxBundleMessageBytes,
+  maxFileSizeBytes,
+  singleUploadAboveBytes,
+} from '../../wire/limits.ts'
 import type { Problem } from '../../wire/problem.ts'
+import { maxContentDispositionBytes, maxContentTypeBytes } from '../store/record.ts'
 
 /** What the header fields of an upload say. */
 export interface UploadRequest {
@@ -8,6 +13,7 @@ export interface UploadRequest {
   readonly contentDisposition: string
   readonly contentLength: number
   readonly uploadId: string | undefined
+  /** True for an upload of its own that is large enough for a segment of its own. */
   readonly single: boolean
   /** True for msgpack outcomes, false for JSON. */
   readonly wantsMsgpack: boolean
@@ -38,6 +44,16 @@ export function readUploadRequest(headers: IncomingHttpHeaders): UploadRequest |
       'Idempotency-Key must be the upload id, 64 hex digits, in double quotes.',
     )
   }
+  const contentType = headers['content-type'] ?? ''
+  if (Buffer.byteLength(contentType) > maxContentTypeBytes) {
+    const detail = `Content-Type may have at most ${maxContentTypeBytes} bytes.`
+    return problem('bad_content_type', 415, detail)
+  }
+  const contentDisposition = textOf(headers['content-disposition']) ?? ''
+  if (Buffer.byteLength(contentDisposition) > maxContentDispositionBytes) {
+    const detail = `Content-Disposition may have at most ${maxContentDispositionBytes} bytes.`
+    return problem('bad_request', 400, detail)
+  }
   const single = uploadComplete !== undefined
   const maxBytes = single ? maxFileSizeBytes : maxBundleMessageBytes
   if (contentLength > maxBytes) {
@@ -47,11 +63,12 @@ export function readUploadRequest(headers: IncomingHttpHeaders): UploadRequest |
     return problem('too_large', 413, detail)
   }
   return {
-    contentType: headers['content-type'] ?? '',
-    contentDisposition: textOf(headers['content-disposition']) ?? '',
+    contentType,
+    contentDisposition,
     contentLength,
     uploadId: idempotencyKey?.slice(1, -1),
-    single,
+    // A small one goes with the others: a file and two syncs for each would be easy to ask for.
+    single: single && contentLength > singleUploadAboveBytes,
     wantsMsgpack: (textOf(headers.accept) ?? '').includes('application/vnd.msgpack'),
   }
 }

@@ -43,7 +43,9 @@ export interface StoredFile {
 export interface Catalog {
   /**
    * Enters messages in one durable transaction. For each file of each message: true when it is new,
-   * false when (machine, path, mtime, size, BLAKE3) was known. Rejects with nothing entered.
+   * false when (machine, path, mtime, size, BLAKE3) was known. Of a message without a new file nothing
+   * is kept, not even its place. A message without files only says how far a segment has been looked at.
+   * Rejects with nothing entered; after a crash it may turn out to be entered all the same.
    */
   enter(messages: readonly MessageEntry[]): Promise<boolean[][]>
   /** True when every one of these files is stored already. */

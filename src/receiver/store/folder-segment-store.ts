@@ -5,7 +5,21 @@ import { segmentMagic } from './record.ts'
 import type { OwnSegment, Placement, SegmentInfo, SegmentStore } from './segment-store.ts'
 
 const fileNamePattern = /^(\d{12})\.seg$/
-const rotateAfterBytes = 256 * 1024 * 1024
+
+export interface FolderSegmentStoreOptions {
+  /** The highest id that the catalog knows: the id of a segment that is gone is never given again. */
+  readonly lastUsedId?: number
+  /** A shared segment of this size gets no more records. */
+  readonly rotateAfterBytes?: number
+  /** Opens the files that are written to. Tests put failing ones in its place. */
+  readonly openFile?: (path: string, flags: 'wx', mode: number) => Promise<FileHandle>
+}
+
+const defaults = {
+  lastUsedId: 0,
+  rotateAfterBytes: 256 * 1024 * 1024,
+  openFile: open,
+} as const satisfies FolderSegmentStoreOptions
 
 /** The shared segment that records are appended to. */
 interface SharedSegment {
@@ -20,24 +34,36 @@ interface SharedSegment {
  */
 export class FolderSegmentStore implements SegmentStore {
   readonly #folder: string
+  readonly #options: Required<FolderSegmentStoreOptions>
   #nextId: number
   #shared: SharedSegment | undefined
   /** The file that `read` used last: listings and exports read one segment many times in a row. */
   #reading: { readonly segmentId: number; readonly file: FileHandle } | undefined
 
-  private constructor(folder: string, nextId: number) {
+  private constructor(
+    folder: string,
+    options: Required<FolderSegmentStoreOptions>,
+    nextId: number,
+  ) {
     this.#folder = folder
+    this.#options = options
     this.#nextId = nextId
   }
 
-  static async open(folder: string): Promise<FolderSegmentStore> {
+  static async open(
+    folder: string,
+    options: FolderSegmentStoreOptions = {},
+  ): Promise<FolderSegmentStore> {
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    const ids = await segmentIdsIn(folder)
-    return new FolderSegmentStore(folder, (ids.at(-1) ?? 0) + 1)
+    const all = { ...defaults, ...options }
+    const lastId = (await segmentIdsIn(folder)).at(-1) ?? 0
+    return new FolderSegmentStore(folder, all, Math.max(lastId, all.lastUsedId) + 1)
   }
 
   async appendDurably(records: readonly (readonly Buffer[])[]): Promise<readonly Placement[]> {
-    if (this.#shared !== undefined && this.#shared.end >= rotateAfterBytes) await this.#seal()
+    if (this.#shared !== undefined && this.#shared.end >= this.#options.rotateAfterBytes) {
+      await this.#seal()
+    }
     this.#shared ??= await this.#startShared()
     const shared = this.#shared
     const placements: Placement[] = []
@@ -54,9 +80,7 @@ export class FolderSegmentStore implements SegmentStore {
       await writeAll(shared.file, pieces, shared.end)
       await shared.file.datasync()
     } catch (error) {
-      // After a failed write or sync the kernel may have dropped pages it reports as clean: this
-      // segment is never written or synced again.
-      await this.#seal()
+      await this.#giveUp(shared)
       throw error
     }
     shared.end = end
@@ -66,7 +90,7 @@ export class FolderSegmentStore implements SegmentStore {
   async startOwnSegment(): Promise<OwnSegment> {
     const segmentId = this.#nextId++
     const path = this.#pathOf(segmentId)
-    const file = await open(path, 'wx', 0o600)
+    const file = await this.#options.openFile(path, 'wx', 0o600)
     return new FileOwnSegment(segmentId, path, file, () => this.#syncFolder())
   }
 
@@ -131,17 +155,28 @@ export class FolderSegmentStore implements SegmentStore {
   async #startShared(): Promise<SharedSegment> {
     const segmentId = this.#nextId++
     const path = this.#pathOf(segmentId)
-    const file = await open(path, 'wx', 0o600)
+    const file = await this.#options.openFile(path, 'wx', 0o600)
     try {
       await writeAll(file, [segmentMagic], 0)
       await file.datasync()
       await this.#syncFolder()
     } catch (error) {
-      await file.close()
-      await unlink(path)
+      await file.close().catch(ignoreSecondFailure)
+      await unlink(path).catch(ignoreSecondFailure)
       throw error
     }
     return { segmentId, file, end: segmentMagic.length }
+  }
+
+  /**
+   * After a failed write or sync the kernel may have dropped pages that it reports as clean: the
+   * segment is never written or synced again. What was refused is taken out of it, so that the next
+   * start does not find it in the page cache and take it for durable.
+   */
+  async #giveUp({ file, end }: SharedSegment): Promise<void> {
+    this.#shared = undefined
+    await file.truncate(end).catch(ignoreSecondFailure)
+    await file.close().catch(ignoreSecondFailure)
   }
 
   async #seal(): Promise<void> {
@@ -190,8 +225,11 @@ class FileOwnSegment implements OwnSegment {
   }
 
   async discard(): Promise<void> {
-    await this.#close()
-    await unlink(this.#path)
+    try {
+      await this.#close()
+    } finally {
+      await unlink(this.#path)
+    }
   }
 
   async #close(): Promise<void> {
@@ -209,6 +247,9 @@ async function segmentIdsIn(folder: string): Promise<number[]> {
   }
   return ids.sort((a, b) => a - b)
 }
+
+/** What went wrong first is thrown; this is only tidying up after it. */
+function ignoreSecondFailure(): void {}
 
 /** A write may be cut short (a full disk, a signal): goes on until all is written or it fails. */
 async function writeAll(

@@ -11,7 +11,7 @@ import { type Outcome, readOutcome, writeOutcome } from '../../wire/outcome.ts'
  *   record  := block("LSRH", head) message block("LSRT", trailer)
  *   block   := magic(4) length(4, big endian) payload(length) crc32 of payload(4, big endian)
  *   head    := [format, machine, upload id, received at ms, content type, disposition, message length]
- *   trailer := [format, message length, BLAKE3 of the message, [outcome ...]]
+ *   trailer := [format, message length, BLAKE3 over its parts' hashes, [outcome ...]]
  *
  * The message is stored as it arrived. A record without a valid trailer was never acknowledged.
  */
@@ -23,6 +23,11 @@ const recordFormat = 1
 const blockOverheadBytes = 12
 /** A trailer holds up to 1,024 outcomes of some 40 bytes; a head a few labels. */
 const maxBlockBytes = 1024 * 1024
+const maxMachineBytes = 256
+
+/** What a head has room for: the server refuses requests with more. */
+export const maxContentTypeBytes = 1024
+export const maxContentDispositionBytes = 8192
 
 export interface RecordHead {
   readonly machine: string
@@ -40,7 +45,15 @@ export interface RecordTrailer {
   readonly outcomes: readonly Outcome[]
 }
 
+/** @throws RangeError rather than write a head that {@link readRecordHead} would not take. */
 export function encodeRecordHead(head: RecordHead): Buffer {
+  if (
+    Buffer.byteLength(head.machine) > maxMachineBytes ||
+    Buffer.byteLength(head.contentType) > maxContentTypeBytes ||
+    Buffer.byteLength(head.contentDisposition) > maxContentDispositionBytes
+  ) {
+    throw new RangeError('a label is too long for the head of a record')
+  }
   const out = new MsgpackWriter(512)
   out.array(7)
   out.int(recordFormat)
@@ -91,11 +104,11 @@ export function readRecordHead(
     from.tuple(7)
     if (from.uint(0xffff) !== recordFormat) throw new MsgpackError('unknown format')
     return {
-      machine: from.text(256),
+      machine: from.text(maxMachineBytes),
       uploadId: readDigest(from),
       receivedAtMs: from.uint(Number.MAX_SAFE_INTEGER),
-      contentType: from.text(1024),
-      contentDisposition: from.text(8192),
+      contentType: from.text(maxContentTypeBytes),
+      contentDisposition: from.text(maxContentDispositionBytes),
       messageBytes: from.uint(Number.MAX_SAFE_INTEGER),
     }
   })

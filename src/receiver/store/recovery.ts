@@ -1,20 +1,27 @@
-import { StreamHasher } from '../../base/hash.ts'
 import { WireError } from '../../wire/wire-error.ts'
 import { MessageVerifier } from '../ingest/verify-message.ts'
 import type { Catalog, MessageEntry } from './catalog.ts'
 import { type ReadAt, readRecordHead, readRecordTrailer, segmentMagic } from './record.ts'
 import type { SegmentInfo, SegmentStore } from './segment-store.ts'
 
+/** Where a segment cannot be read, or from where on it is gone. */
+export interface Damage {
+  readonly segmentId: number
+  readonly fromByte: number
+}
+
 export interface RecoveryReport {
   /** Messages that were durable but not yet in the catalog. */
   readonly enteredMessages: number
   /** Bytes behind the last valid record that were never acknowledged and are gone now. */
   readonly cutBytes: number
-  /** Segments with bytes that cannot be read although they may have been acknowledged. */
-  readonly damaged: readonly { readonly segmentId: number; readonly fromByte: number }[]
+  /** What may have been acknowledged and cannot be read. */
+  readonly damaged: readonly Damage[]
 }
 
 const readBytes = 1024 * 1024
+/** Bounds how long one transaction holds the thread, and what is in memory. */
+const filesPerTransaction = 8192
 
 /**
  * Brings the catalog up to date with the segments; runs before the first request is served. What
@@ -22,33 +29,84 @@ const readBytes = 1024 * 1024
  * cut away. While the catalog is not complete (it is new, or was lost) nothing is ever cut.
  */
 export async function recover(segments: SegmentStore, catalog: Catalog): Promise<RecoveryReport> {
-  const ends = catalog.segmentEnds()
   const mayCut = catalog.complete
-  const damaged: { segmentId: number; fromByte: number }[] = []
+  const ends = catalog.segmentEnds()
+  const missing = new Set(ends.keys())
+  const damaged: Damage[] = []
   let enteredMessages = 0
   let cutBytes = 0
   for (const segment of await segments.list()) {
-    const knownEnd = ends.get(segment.segmentId) ?? 0
-    if (segment.sizeBytes <= knownEnd) continue
-    const { entries, end } = await readRecords(segments, segment, knownEnd)
-    if (entries.length > 0) {
-      await segments.sync(segment.segmentId)
-      await catalog.enter(entries)
-      enteredMessages += entries.length
-    }
-    const restBytes = segment.sizeBytes - end
-    if (restBytes === 0) continue
-    if (!mayCut) {
-      damaged.push({ segmentId: segment.segmentId, fromByte: end })
+    const { segmentId, sizeBytes } = segment
+    missing.delete(segmentId)
+    const knownEnd = ends.get(segmentId) ?? 0
+    if (sizeBytes < knownEnd) damaged.push({ segmentId, fromByte: sizeBytes })
+    if (sizeBytes <= knownEnd && (knownEnd > 0 || !mayCut)) continue
+    const found = await enterRecords(segments, catalog, segment, knownEnd)
+    enteredMessages += found.entered
+    if (mayCut) {
+      cutBytes += sizeBytes - found.end
+      if (knownEnd === 0 && found.entered === 0) await segments.remove(segmentId)
+      else if (found.end < sizeBytes) await segments.truncate(segmentId, found.end)
+    } else if (found.damagedAt.length > 0) {
+      for (const fromByte of found.damagedAt) damaged.push({ segmentId, fromByte })
       await catalog.enter([endOfSegment(segment)])
-    } else {
-      cutBytes += restBytes
-      if (end <= segmentMagic.length) await segments.remove(segment.segmentId)
-      else await segments.truncate(segment.segmentId, end)
     }
   }
-  if (!catalog.complete) await catalog.markComplete()
+  for (const segmentId of missing) damaged.push({ segmentId, fromByte: 0 })
+  if (!mayCut) await catalog.markComplete()
   return { enteredMessages, cutBytes, damaged }
+}
+
+interface Found {
+  /** Messages that brought the catalog something new. */
+  readonly entered: number
+  /** Where the last valid record ends. */
+  readonly end: number
+  readonly damagedAt: readonly number[]
+}
+
+/** Enters all valid records from `from` on. */
+async function enterRecords(
+  segments: SegmentStore,
+  catalog: Catalog,
+  { segmentId, sizeBytes }: SegmentInfo,
+  from: number,
+): Promise<Found> {
+  const readAt: ReadAt = (offset, size) => segments.read(segmentId, offset, size)
+  const damagedAt: number[] = []
+  let entered = 0
+  let end = from
+  if (from === 0) {
+    if (!(await readAt(0, segmentMagic.length)).equals(segmentMagic)) {
+      return { entered, end, damagedAt: [0] }
+    }
+    end = segmentMagic.length
+  }
+  let isSynced = false
+  let entries: MessageEntry[] = []
+  let files = 0
+  const enter = async () => {
+    if (entries.length === 0) return
+    if (!isSynced) await segments.sync(segmentId)
+    isSynced = true
+    const isNew = await catalog.enter(entries)
+    entered += isNew.filter((ofMessage) => ofMessage.includes(true)).length
+    entries = []
+    files = 0
+  }
+  for (let at = end; at < sizeBytes; ) {
+    const { entry, end: recordEnd } = await readRecord(readAt, segmentId, at)
+    if (entry === undefined) damagedAt.push(at)
+    if (recordEnd === undefined || (entry === undefined && catalog.complete)) break
+    at = recordEnd
+    if (entry === undefined) continue
+    end = recordEnd
+    entries.push(entry)
+    files += entry.files.length
+    if (files >= filesPerTransaction) await enter()
+  }
+  await enter()
+  return { entered, end, damagedAt }
 }
 
 /** Notes that a segment has been looked at to its end. */
@@ -64,61 +122,46 @@ function endOfSegment({ segmentId, sizeBytes }: SegmentInfo): MessageEntry {
   }
 }
 
-async function readRecords(
-  segments: SegmentStore,
-  { segmentId }: SegmentInfo,
-  from: number,
-): Promise<{ readonly entries: readonly MessageEntry[]; readonly end: number }> {
-  const readAt: ReadAt = (offset, sizeBytes) => segments.read(segmentId, offset, sizeBytes)
-  let end = from
-  if (end === 0) {
-    if (!(await readAt(0, segmentMagic.length)).equals(segmentMagic)) return { entries: [], end }
-    end = segmentMagic.length
-  }
-  const entries: MessageEntry[] = []
-  while (true) {
-    const entry = await readRecord(readAt, segmentId, end)
-    if (entry === undefined) return { entries, end }
-    entries.push(entry)
-    end = entry.recordEnd
-  }
+interface ReadRecord {
+  /** Only of a whole record. */
+  readonly entry?: MessageEntry
+  /** Where the next record stands: known also when only the message is damaged. */
+  readonly end?: number
 }
 
-/** The record at `offset`, if it is whole: its trailer, its hash and its message must all be right. */
-export async function readRecord(
-  readAt: ReadAt,
-  segmentId: number,
-  offset: number,
-): Promise<MessageEntry | undefined> {
+/** The record at `offset`: its trailer, its hash and its message must all be right. */
+async function readRecord(readAt: ReadAt, segmentId: number, offset: number): Promise<ReadRecord> {
   const head = await readRecordHead(readAt, offset)
-  if (head === undefined) return undefined
+  if (head === undefined) return {}
   const { machine, messageBytes, receivedAtMs, contentType } = head.value
   const messageEnd = head.end + messageBytes
   const trailer = await readRecordTrailer(readAt, messageEnd)
-  if (trailer === undefined || trailer.value.messageBytes !== messageBytes) return undefined
+  if (trailer === undefined || trailer.value.messageBytes !== messageBytes) return {}
+  const { end } = trailer
   try {
     const verifier = new MessageVerifier(contentType, undefined)
-    const hasher = new StreamHasher()
     for (let at = head.end; at < messageEnd; ) {
       const piece = await readAt(at, Math.min(readBytes, messageEnd - at))
-      if (piece.length === 0) return undefined
+      if (piece.length === 0) return {}
       verifier.push(piece)
-      hasher.update(piece)
       at += piece.length
     }
-    if (hasher.digest() !== trailer.value.messageDigest) return undefined
-    const { uploadId, files } = verifier.finish()
+    const { uploadId, files, messageDigest } = verifier.finish()
+    if (messageDigest !== trailer.value.messageDigest) return { end }
     return {
-      machine,
-      uploadId,
-      segmentId,
-      recordOffset: offset,
-      recordEnd: trailer.end,
-      receivedAtMs,
-      files: files.map((entry) => ({ ...entry, offset: head.end + entry.offset })),
+      entry: {
+        machine,
+        uploadId,
+        segmentId,
+        recordOffset: offset,
+        recordEnd: end,
+        receivedAtMs,
+        files: files.map((entry) => ({ ...entry, offset: head.end + entry.offset })),
+      },
+      end,
     }
   } catch (error) {
-    if (error instanceof WireError) return undefined
+    if (error instanceof WireError) return { end }
     throw error
   }
 }

@@ -17,14 +17,15 @@ export interface SegmentInfo {
 export interface SegmentStore {
   /**
    * Appends records, each given as its pieces, to the shared segment. Resolves when all of them are on
-   * stable storage. Rejects for all of them together; a later call then uses another segment.
+   * stable storage. Rejects for all of them together; a later call then uses another segment. One call
+   * at a time.
    */
   appendDurably(records: readonly (readonly Buffer[])[]): Promise<readonly Placement[]>
   /** Starts a segment that will hold one large record. The caller ends it, one way or the other. */
   startOwnSegment(): Promise<OwnSegment>
   /** All segments, oldest first. */
   list(): Promise<readonly SegmentInfo[]>
-  /** Reads up to `sizeBytes` at `offset`; fewer only at the segment's end. */
+  /** Reads up to `sizeBytes` at `offset`; fewer only at the segment's end. One call at a time. */
   read(segmentId: number, offset: number, sizeBytes: number): Promise<Buffer>
   /** Makes sure that what stands in a segment is on stable storage, before it is taken over. */
   sync(segmentId: number): Promise<void>

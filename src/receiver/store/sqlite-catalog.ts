@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import {
   type BytePath,
@@ -6,67 +7,21 @@ import {
   nameOf,
   parentOf,
 } from '../../base/byte-path.ts'
-import { LongshoreError } from '../../base/errors.ts'
 import { blake3 } from '../../base/hash.ts'
 import type { FileLabels, ManifestFile } from '../../wire/manifest.ts'
 import type { Catalog, FileEntry, MessageEntry, StoredFile } from './catalog.ts'
+import { catalogError, newerCatalog, noCatalogYet } from './catalog-errors.ts'
+import { schema, schemaVersion } from './catalog-schema.ts'
+import { IdTable, rememberedIds } from './id-table.ts'
 import { type LabelsRow, labelsFromRow, labelsToRow } from './labels-row.ts'
-
-/** Kept in `PRAGMA user_version`. */
-const schemaVersion = 1
-
-const schema = `
-  CREATE TABLE segments (id INTEGER PRIMARY KEY, end INTEGER NOT NULL) STRICT;
-  CREATE TABLE machines (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-  CREATE TABLE folders (
-    id INTEGER PRIMARY KEY,
-    machine INTEGER NOT NULL REFERENCES machines,
-    path BLOB NOT NULL,
-    UNIQUE (machine, path)
-  ) STRICT;
-  CREATE TABLE labels (
-    id INTEGER PRIMARY KEY,
-    key TEXT NOT NULL UNIQUE,
-    root BLOB NOT NULL,
-    content_type TEXT NOT NULL,
-    tags TEXT NOT NULL,
-    dataset_ids TEXT NOT NULL,
-    coding TEXT NOT NULL,
-    capture TEXT
-  ) STRICT;
-  CREATE TABLE messages (
-    id INTEGER PRIMARY KEY,
-    upload_id BLOB NOT NULL,
-    segment INTEGER NOT NULL,
-    offset INTEGER NOT NULL,
-    received_at_ms INTEGER NOT NULL
-  ) STRICT;
-  CREATE TABLE files (
-    id INTEGER PRIMARY KEY,
-    folder INTEGER NOT NULL REFERENCES folders,
-    name BLOB NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    size INTEGER NOT NULL,
-    blake3 BLOB NOT NULL,
-    ctime_ns INTEGER NOT NULL,
-    labels INTEGER NOT NULL REFERENCES labels,
-    message INTEGER NOT NULL REFERENCES messages,
-    offset INTEGER NOT NULL
-  ) STRICT;
-  CREATE UNIQUE INDEX files_identity ON files (folder, name, mtime_ns, size, blake3);
-  CREATE TABLE state (complete INTEGER NOT NULL) STRICT;
-  INSERT INTO state VALUES (0);
-  PRAGMA user_version = ${schemaVersion};
-`
-
-/** Ids of folders and labels are remembered up to this many, then forgotten all at once. */
-const rememberedIds = 50_000
 
 /** The catalog of an embedded receiver. */
 export class SqliteCatalog implements Catalog {
+  readonly #file: string
   readonly #db: DatabaseSync
   readonly #insertFile: StatementSync
   readonly #insertMessage: StatementSync
+  readonly #deleteMessage: StatementSync
   readonly #insertLabels: StatementSync
   readonly #setSegmentEnd: StatementSync
   readonly #selectFile: StatementSync
@@ -76,7 +31,8 @@ export class SqliteCatalog implements Catalog {
   /** Messages of one device usually share label objects: spares encoding them again. */
   #labelKeys = new WeakMap<FileLabels, string>()
 
-  private constructor(db: DatabaseSync) {
+  private constructor(file: string, db: DatabaseSync) {
+    this.#file = file
     this.#db = db
     this.#insertFile = db.prepare(
       `INSERT INTO files (folder, name, mtime_ns, size, blake3, ctime_ns, labels, message, offset)
@@ -89,6 +45,7 @@ export class SqliteCatalog implements Catalog {
     this.#insertMessage = db.prepare(
       'INSERT INTO messages (upload_id, segment, offset, received_at_ms) VALUES (?, ?, ?, ?)',
     )
+    this.#deleteMessage = db.prepare('DELETE FROM messages WHERE id = ?')
     this.#insertLabels = db.prepare(
       `INSERT INTO labels (key, root, content_type, tags, dataset_ids, coding, capture)
        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET key = excluded.key
@@ -108,7 +65,7 @@ export class SqliteCatalog implements Catalog {
     )
   }
 
-  /** @throws LongshoreError `data_folder_newer`, `data_damaged` */
+  /** @throws LongshoreError `data_folder_newer`, `data_damaged`, `data_folder_unusable` */
   static open(file: string, options: { readonly readOnly: boolean }): SqliteCatalog {
     let db: DatabaseSync | undefined
     try {
@@ -117,25 +74,19 @@ export class SqliteCatalog implements Catalog {
         user_version: number
       }
       if (version > schemaVersion) {
-        throw new LongshoreError(
-          'data_folder_newer',
-          `${file} has schema ${version}; this Longshore reads up to ${schemaVersion}`,
-          { hint: 'Use the Longshore that wrote it, or a newer one.' },
-        )
+        throw newerCatalog(file, version, schemaVersion)
       }
+      if (version === 0 && options.readOnly) throw noCatalogYet(file)
       if (!options.readOnly) {
         // FULL: a commit is on stable storage when it returns, which invariant 2 needs.
         db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF')
         if (version === 0) db.exec(`BEGIN; ${schema} COMMIT`)
       }
-      return new SqliteCatalog(db)
+      return new SqliteCatalog(file, db)
     } catch (error) {
       db?.close()
-      if (error instanceof LongshoreError) throw error
-      throw new LongshoreError('data_damaged', `cannot read the catalog ${file}: ${error}`, {
-        hint: 'The segments hold everything: move catalog.sqlite* away and start the receiver, which makes it anew.',
-        cause: error,
-      })
+      if (options.readOnly && !existsSync(file)) throw noCatalogYet(file)
+      throw catalogError(file, error)
     }
   }
 
@@ -155,15 +106,17 @@ export class SqliteCatalog implements Catalog {
 
   #enterOne(message: MessageEntry): boolean[] {
     const { machine, files } = message
-    this.#setSegmentEnd.run(message.segmentId, message.recordEnd)
-    if (files.length === 0) return []
+    if (files.length === 0) {
+      this.#setSegmentEnd.run(message.segmentId, message.recordEnd)
+      return []
+    }
     const { lastInsertRowid: messageId } = this.#insertMessage.run(
       Buffer.from(message.uploadId, 'hex'),
       message.segmentId,
       message.recordOffset,
       message.receivedAtMs,
     )
-    return files.map(({ file, digest, offset }) => {
+    const isNew = files.map(({ file, digest, offset }) => {
       const { changes } = this.#insertFile.run(
         this.#folderId(machine, file, true)!,
         Buffer.from(nameOf(file.path), 'latin1'),
@@ -177,6 +130,10 @@ export class SqliteCatalog implements Catalog {
       )
       return changes === 1
     })
+    // Nothing refers to a message that brought nothing new, and its segment may be removed.
+    if (isNew.includes(true)) this.#setSegmentEnd.run(message.segmentId, message.recordEnd)
+    else this.#deleteMessage.run(messageId)
+    return isNew
   }
 
   async holdsAll(machine: string, files: readonly Omit<FileEntry, 'offset'>[]): Promise<boolean> {
@@ -191,7 +148,7 @@ export class SqliteCatalog implements Catalog {
   }
 
   get complete(): boolean {
-    return this.#db.prepare('SELECT complete FROM state').get()?.complete === 1
+    return this.#reading(() => this.#db.prepare('SELECT complete FROM state').get()?.complete === 1)
   }
 
   async markComplete(): Promise<void> {
@@ -199,7 +156,7 @@ export class SqliteCatalog implements Catalog {
   }
 
   segmentEnds(): ReadonlyMap<number, number> {
-    const rows = this.#db.prepare('SELECT id, end FROM segments').all()
+    const rows = this.#reading(() => this.#db.prepare('SELECT id, end FROM segments').all())
     return new Map(rows.map((row) => [Number(row.id), Number(row.end)]))
   }
 
@@ -215,13 +172,32 @@ export class SqliteCatalog implements Catalog {
        ORDER BY machines.name, folders.path, files.name, mtime_ns, files.id`,
     )
     statement.setReadBigInts(true)
-    for (const row of statement.iterate(machine ?? null)) {
-      yield storedFile(row as unknown as FileRow)
+    const rows = statement.iterate(machine ?? null)
+    try {
+      while (true) {
+        const file = this.#reading(() => {
+          const { done, value } = rows.next()
+          return done ? undefined : storedFile(value as unknown as FileRow)
+        })
+        if (file === undefined) return
+        yield file
+      }
+    } finally {
+      rows.return?.()
+    }
+  }
+
+  /** @throws LongshoreError `data_damaged`, `data_folder_unusable` */
+  #reading<T>(read: () => T): T {
+    try {
+      return read()
+    } catch (error) {
+      throw catalogError(this.#file, error)
     }
   }
 
   async close(): Promise<void> {
-    this.#db.close()
+    if (this.#db.isOpen) this.#db.close()
   }
 
   #folderId(machine: string, file: ManifestFile, make: boolean): number | bigint | undefined {
@@ -271,40 +247,6 @@ export class SqliteCatalog implements Catalog {
     this.#labelKeys = new WeakMap()
     this.#machineIds.forget()
     this.#folderIds.forget()
-  }
-}
-
-type SqlValue = string | number | bigint | Buffer
-
-/** Rows that are looked up by a key and made when they are missing, with their ids remembered. */
-class IdTable {
-  readonly #ids = new Map<string, number | bigint>()
-  readonly #select: StatementSync
-  readonly #insert: StatementSync
-
-  constructor(select: StatementSync, insert: StatementSync) {
-    this.#select = select
-    this.#insert = insert
-  }
-
-  idOf(
-    key: string,
-    values: SqlValue[] | (() => SqlValue[]),
-    make: boolean,
-  ): number | bigint | undefined {
-    const known = this.#ids.get(key)
-    if (known !== undefined) return known
-    const bound = typeof values === 'function' ? values() : values
-    const row = this.#select.get(...bound) ?? (make ? this.#insert.get(...bound) : undefined)
-    if (row === undefined) return undefined
-    const id = row.id as number | bigint
-    if (this.#ids.size >= rememberedIds) this.#ids.clear()
-    this.#ids.set(key, id)
-    return id
-  }
-
-  forget(): void {
-    this.#ids.clear()
   }
 }
 
