@@ -1,4 +1,5 @@
 import type { SkipReason, WaitReason } from './candidate.ts'
+import type { WallClockStep } from './wall-clock-watch.ts'
 
 /** What is known of a regular file when it is judged. */
 export interface FileFacts {
@@ -16,6 +17,8 @@ export interface ReadinessRules {
   readonly wallMs: number
   /** Wall time of the last boot. */
   readonly bootMs: number
+  /** Set for a while after the wall clock was set forward. */
+  readonly step: WallClockStep | undefined
   readonly isExcluded: (name: string) => boolean
 }
 
@@ -26,13 +29,13 @@ export type Readiness =
   | { readonly verdict: 'wait'; readonly reason: WaitReason; readonly waitMs: number }
   | { readonly verdict: 'skip'; readonly reason: SkipReason }
 
-/** An unfinished capture file this old has lost its writer. */
+/** An unfinished capture file this old has lost its writer, if none can be found. */
 const orphanAfterMs = 60 * 60 * 1000
 
 /**
  * Whether a file may be synced now, by what a stat tells (Viam: services/datamanager/builtin/sync,
- * readyToSyncFile). `capture` still needs a header that parses, `arbitrary` that nobody has the file
- * open for writing.
+ * readyToSyncFile). `capture` still needs a header that parses, `arbitrary` and an orphaned `.prog` that
+ * nobody has the file open for writing.
  */
 export function readinessOf(file: FileFacts, rules: ReadinessRules): Readiness {
   const { name, links, sizeBytes } = file
@@ -65,12 +68,14 @@ function isOrphan({ mtimeMs }: FileFacts, { wallMs, bootMs }: ReadinessRules): b
 }
 
 /**
- * A device without a clock battery writes files, then learns the time: an mtime may lie in the future.
- * Then what we saw ourselves counts.
+ * A device without a clock battery writes files, then learns the time: an mtime may lie in the future,
+ * then what we saw ourselves counts; or seem to be long ago, then the step of the clock is taken off.
  */
 function quietForMs(
   { mtimeMs, seenUnchangedForMs }: FileFacts,
-  { wallMs }: ReadinessRules,
+  { wallMs, step }: ReadinessRules,
 ): number {
-  return mtimeMs <= wallMs ? wallMs - mtimeMs : (seenUnchangedForMs ?? 0)
+  if (mtimeMs > wallMs) return seenUnchangedForMs ?? 0
+  const ageMs = wallMs - mtimeMs
+  return step !== undefined && mtimeMs <= step.beforeMs ? Math.max(0, ageMs - step.byMs) : ageMs
 }

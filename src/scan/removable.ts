@@ -1,4 +1,4 @@
-import { accessSync, type BigIntStats, constants } from 'node:fs'
+import { accessSync, type BigIntStats, closeSync, constants, openSync } from 'node:fs'
 import { type BytePath, fsPath } from '../base/byte-path.ts'
 import { errnoOf } from '../base/errors.ts'
 
@@ -34,6 +34,24 @@ export function isProtected(file: BytePath): boolean {
   const errno = mayAccess(file, constants.W_OK)
   return errno === 'EPERM' || errno === 'EROFS'
 }
+
+/**
+ * Whether this user may read the file. Tried rather than asked for, since `access` does not count
+ * capabilities. Throws the system's error when it is not a matter of rights.
+ */
+export function isReadable(file: BytePath): boolean {
+  try {
+    closeSync(openSync(fsPath(file), readFlags))
+    return true
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'EACCES' || errno === 'EPERM') return false
+    throw error
+  }
+}
+
+/** Never through a symbolic link, never waiting for a pipe that took the file's place. */
+export const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 function mayAccess(path: BytePath, mode: number): string | undefined {
   try {

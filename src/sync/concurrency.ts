@@ -1,8 +1,10 @@
 /** How many threads and uploads the daemon runs at once. */
 export interface Concurrency {
   readonly threads: number
-  /** Uploads that one thread carries at once. */
+  /** Uploads that one thread carries at once, at most. */
   readonly uploadsPerThread: number
+  /** Uploads of all threads together. */
+  readonly uploads: number
   /** How many of all uploads may be large files. */
   readonly singleUploads: number
 }
@@ -12,7 +14,7 @@ export interface ConcurrencyLimits {
   readonly maxThreads: number
   readonly uploadsInFlight: number | 'auto'
   readonly cores: number
-  /** What this process may use: the machine's memory, or its cgroup's. */
+  /** What this process may use: see {@link usableMemoryBytes}. */
   readonly memoryBytes: number
 }
 
@@ -32,15 +34,28 @@ export function concurrencyFor(limits: ConcurrencyLimits): Concurrency {
   const { maxThreads, uploadsInFlight, cores, memoryBytes } = limits
   const byMemory = Math.floor((memoryBytes * memoryShare - mainThreadBytes) / workerBytes)
   const carried = Math.max(1, Math.min(maxThreads, cores, byMemory))
-  if (uploadsInFlight === 'auto') {
-    return withSingles(carried, autoUploadsPerThread)
-  }
-  const wanted = Math.min(uploadsInFlight, maxUploadsInFlight)
-  const threads = Math.min(carried, wanted)
-  return withSingles(threads, Math.min(maxUploadsPerThread, Math.floor(wanted / threads)))
+  const wanted = uploadsInFlight === 'auto' ? carried * autoUploadsPerThread : uploadsInFlight
+  const capped = Math.max(1, Math.min(wanted, maxUploadsInFlight))
+  const threads = Math.min(carried, capped)
+  const uploadsPerThread = Math.min(maxUploadsPerThread, Math.ceil(capped / threads))
+  const uploads = Math.min(capped, threads * uploadsPerThread)
+  return { threads, uploadsPerThread, uploads, singleUploads: singlesOf(uploads) }
 }
 
-/** Few large files at a time: of two that share a link, neither is done before both nearly are. */
-function withSingles(threads: number, uploadsPerThread: number): Concurrency {
-  return { threads, uploadsPerThread, singleUploads: Math.min(2, threads * uploadsPerThread) }
+/**
+ * Few large files at a time: of two that share a link, neither is done before both nearly are. And one
+ * upload is always left to small files, or they would wait for days behind large ones.
+ */
+function singlesOf(uploads: number): number {
+  return Math.max(1, Math.min(2, uploads - 1))
+}
+
+/**
+ * The memory of the machine, or the limit of the process's cgroup where that is lower.
+ *
+ * @param constrainedBytes - As `process.constrainedMemory()` has it: 0 where no limit is known, and
+ *   some 2^63 or 2^64 where there is none.
+ */
+export function usableMemoryBytes(totalBytes: number, constrainedBytes: number): number {
+  return constrainedBytes > 0 ? Math.min(totalBytes, constrainedBytes) : totalBytes
 }

@@ -3,12 +3,22 @@ import { messageOf } from '../base/errors.ts'
 import type { DataManagerConfig } from '../config/config.ts'
 import type { Log } from '../telemetry/log.ts'
 import { whyGateIsShut } from './gate.ts'
-import type { SyncSession } from './sync-session.ts'
+import type { SyncStats } from './sync-stats.ts'
 import { summaryOf } from './sync-summary.ts'
 
+/** What the daemon needs of a `SyncSession`. */
+export interface DaemonSession {
+  readonly stats: SyncStats
+  readonly uploader: { halt(): void }
+  scan(): Promise<unknown>
+}
+
 export interface DaemonOptions {
-  readonly session: Pick<SyncSession, 'scan' | 'stats' | 'uploader'>
-  readonly config: DataManagerConfig
+  readonly session: DaemonSession
+  readonly config: Pick<
+    DataManagerConfig,
+    'syncIntervalMs' | 'syncDisabled' | 'selectiveSyncerName'
+  >
   readonly clock: Clock
   readonly log: Log
   /** Ends it. The caller closes the session, which drains. */
@@ -24,12 +34,27 @@ const summaryEveryMs = 60_000
  * next one comes all the same.
  */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
-  const { session, config, clock, log, shutdown } = options
-  let reportedShut: string | undefined
-  let lastSummary = summaryOf(session.stats)
-  let lastSummaryAtMs = clock.monotonicMs()
+  const { session, shutdown } = options
   const stop = () => session.uploader.halt()
+  if (shutdown.aborted) return stop()
   shutdown.addEventListener('abort', stop)
+  try {
+    // A scan lasts as long as what it finds is being uploaded: the summary does not wait for it.
+    await Promise.all([scanAgainAndAgain(options), summarize(options)])
+  } finally {
+    shutdown.removeEventListener('abort', stop)
+  }
+}
+
+async function scanAgainAndAgain({
+  session,
+  config,
+  clock,
+  log,
+  shutdown,
+}: DaemonOptions): Promise<void> {
+  let reportedShut: string | undefined
+  let reportedFailure: string | undefined
   while (!shutdown.aborted) {
     const shut = whyGateIsShut(config)
     if (shut !== reportedShut) {
@@ -37,20 +62,32 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       reportedShut = shut
     }
     if (shut === undefined) {
-      try {
-        await session.scan()
-      } catch (error) {
-        log.error('scan_failed', 'a scan failed; the next one comes', { error: messageOf(error) })
+      const failure = await failureOf(session.scan())
+      if (failure !== undefined && failure !== reportedFailure) {
+        log.error('scan_failed', 'a scan failed; the next one comes', { error: failure })
       }
-    }
-    const nowMs = clock.monotonicMs()
-    const summary = summaryOf(session.stats)
-    if (nowMs - lastSummaryAtMs >= summaryEveryMs && summary !== lastSummary) {
-      log.info('synced', summary)
-      lastSummary = summary
-      lastSummaryAtMs = nowMs
+      reportedFailure = failure
     }
     await clock.sleep(config.syncIntervalMs, shutdown)
   }
-  shutdown.removeEventListener('abort', stop)
+}
+
+async function failureOf(scan: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await scan
+    return undefined
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+async function summarize({ session, clock, log, shutdown }: DaemonOptions): Promise<void> {
+  let last = summaryOf(session.stats)
+  while (!shutdown.aborted) {
+    await clock.sleep(summaryEveryMs, shutdown)
+    const summary = summaryOf(session.stats)
+    if (shutdown.aborted || summary === last) continue
+    log.info('synced', summary)
+    last = summary
+  }
 }

@@ -20,8 +20,21 @@ export type FailureDecision =
 /** Credentials and certificates: looked at again after this long. */
 const lastingWaitMs = 15 * 60_000
 
-/** The one place that knows what each failure leads to; docs/reliability.md has it as a table. */
-export function decideFailure(failure: TransferFailure): FailureDecision {
+/**
+ * The one place that knows what each failure leads to; docs/reliability.md has it as a table.
+ *
+ * @param concernsEverything - One file after the other has been turned down, and none was taken.
+ */
+export function decideFailure(
+  failure: TransferFailure,
+  concernsEverything: boolean,
+): FailureDecision {
+  const decision = decideAlone(failure)
+  const isNotTheFiles = concernsEverything && decision.action === 'suspect_files'
+  return isNotTheFiles ? holdAll(lastingWaitMs, true) : decision
+}
+
+function decideAlone(failure: TransferFailure): FailureDecision {
   switch (failure.kind) {
     case 'stopped':
       return { action: 'put_back' }

@@ -1,7 +1,12 @@
 import type { BytePath } from '../base/byte-path.ts'
+import type { Candidate } from '../scan/candidate.ts'
 import { backoffMs } from './backoff.ts'
 
+type HeldFile = Pick<Candidate, 'path' | 'mtimeNs' | 'sizeBytes'>
+
 interface Held {
+  readonly mtimeNs: bigint
+  readonly sizeBytes: number
   readonly attempts: number
   readonly notBeforeMs: number
 }
@@ -19,23 +24,24 @@ export class HeldFiles {
   }
 
   /** Counts a failed try, and says how many there were. */
-  hold(path: BytePath, nowMs: number, random: number): number {
-    const attempts = (this.#held.get(path)?.attempts ?? 0) + 1
+  hold(file: HeldFile, nowMs: number, random: number): number {
+    const { path, mtimeNs, sizeBytes } = file
+    const attempts = this.attempts(file) + 1
     this.#held.delete(path)
     if (this.#held.size >= maxHeld) {
       const [longest] = this.#held.keys()
       this.#held.delete(longest!)
     }
-    this.#held.set(path, {
-      attempts,
-      notBeforeMs: nowMs + backoffMs(attempts, fileBackoff, random),
-    })
+    const notBeforeMs = nowMs + backoffMs(attempts, fileBackoff, random)
+    this.#held.set(path, { mtimeNs, sizeBytes, attempts, notBeforeMs })
     return attempts
   }
 
-  /** How many tries have failed so far. */
-  attempts(path: BytePath): number {
-    return this.#held.get(path)?.attempts ?? 0
+  /** How many tries have failed so far. A file that has changed starts afresh. */
+  attempts({ path, mtimeNs, sizeBytes }: HeldFile): number {
+    const held = this.#held.get(path)
+    if (held === undefined || held.mtimeNs !== mtimeNs || held.sizeBytes !== sizeBytes) return 0
+    return held.attempts
   }
 
   isHeld(path: BytePath, nowMs: number): boolean {

@@ -1,4 +1,12 @@
-import { linkSync, lstatSync, mkdirSync, renameSync, unlinkSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  unlinkSync,
+} from 'node:fs'
 import {
   type BytePath,
   fsPath,
@@ -8,10 +16,19 @@ import {
   parentOf,
 } from '../base/byte-path.ts'
 import { errnoOf } from '../base/errors.ts'
+import { realPathOfExisting } from '../base/real-path.ts'
+import type { Candidate } from '../scan/candidate.ts'
 
 const folderName = 'failed'
 const maxNameBytes = 255
 const maxSuffix = 1000
+
+export type Quarantine =
+  | { readonly result: 'moved'; readonly to: BytePath }
+  /** It is not the file any more that was found wanting. It stays. */
+  | { readonly result: 'changed' }
+  /** The errno of what was in the way. It stays. */
+  | { readonly result: 'failed'; readonly errno: string }
 
 /**
  * Where a file is set aside (Viam: sync.go, moveFailedData): a capture file below
@@ -25,26 +42,29 @@ export function quarantineFolder(path: BytePath, captureDir: BytePath): BytePath
   return `${captureDir}/${folderName}${folder.slice(captureDir.length)}` as BytePath
 }
 
-/**
- * Moves a file to its quarantine folder, never over another one. Returns where it is now, or the
- * errno of what was in the way: then it has not been moved.
- */
-export function quarantine(
-  path: BytePath,
-  captureDir: BytePath,
-): { readonly movedTo: BytePath } | { readonly errno: string } {
-  const folder = quarantineFolder(path, captureDir)
+/** Moves a file to its quarantine folder, never over another one. */
+export function quarantine(file: Candidate, captureDir: BytePath): Quarantine {
+  const folder = quarantineFolder(file.path, captureDir)
+  const moved = moveTo(folder, file)
+  const beside = joinPath(parentOf(file.path), folderName)
+  // A folder below capture_dir may be a mount, and a root, of its own.
+  const isAcrossMounts = moved.result === 'failed' && moved.errno === 'EXDEV'
+  return isAcrossMounts && folder !== beside ? moveTo(beside, file) : moved
+}
+
+function moveTo(folder: BytePath, file: Candidate): Quarantine {
   try {
     mkdirSync(fsPath(folder), { recursive: true, mode: 0o700 })
+    if (realPathOfExisting(folder) !== folder) return { result: 'failed', errno: 'ELOOP' }
     for (let suffix = 0; suffix < maxSuffix; suffix += 1) {
-      const target = joinPath(folder, withSuffix(nameOf(path), suffix))
-      if (moveToNew(path, target)) return { movedTo: target }
+      const target = joinPath(folder, withSuffix(nameOf(file.path), suffix))
+      if (reserve(target)) return moveOver(target, file)
     }
-    return { errno: 'EEXIST' }
+    return { result: 'failed', errno: 'EEXIST' }
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === undefined) throw error
-    return { errno }
+    return { result: 'failed', errno }
   }
 }
 
@@ -54,25 +74,44 @@ function withSuffix(name: string, suffix: number): string {
   return name.slice(0, maxNameBytes - ending.length) + ending
 }
 
-/** False when the target is taken. A link fails where a rename would replace. */
-function moveToNew(path: BytePath, target: BytePath): boolean {
+/**
+ * Takes a name by an empty file, which the move then replaces: a rename alone would replace whatever
+ * has the name. False when it is taken. (A hard link would not replace it either, but a crash before
+ * the old name goes leaves a file with two names, which no scan touches. This leaves an empty file.)
+ */
+function reserve(target: BytePath): boolean {
   try {
-    linkSync(fsPath(path), fsPath(target))
+    closeSync(openSync(fsPath(target), reserveFlags, 0o600))
+    return true
   } catch (error) {
-    switch (errnoOf(error)) {
-      case 'EEXIST':
-        return false
-      case 'EPERM':
-      case 'EOPNOTSUPP':
-      case 'ENOSYS':
-        // No hard links here (vfat, some network mounts). Only we write into this folder.
-        if (lstatSync(fsPath(target), { throwIfNoEntry: false }) !== undefined) return false
-        renameSync(fsPath(path), fsPath(target))
-        return true
-      default:
-        throw error
-    }
+    if (errnoOf(error) === 'EEXIST') return false
+    throw error
   }
-  unlinkSync(fsPath(path))
-  return true
+}
+
+const reserveFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
+
+function moveOver(reserved: BytePath, file: Candidate): Quarantine {
+  try {
+    if (isStill(file)) {
+      renameSync(fsPath(file.path), fsPath(reserved))
+      return { result: 'moved', to: reserved }
+    }
+  } catch (error) {
+    unlinkSync(fsPath(reserved))
+    throw error
+  }
+  unlinkSync(fsPath(reserved))
+  return { result: 'changed' }
+}
+
+function isStill({ path, device, inode, sizeBytes, mtimeNs }: Candidate): boolean {
+  const stats = lstatSync(fsPath(path), { bigint: true, throwIfNoEntry: false })
+  return (
+    stats?.isFile() === true &&
+    stats.dev === device &&
+    stats.ino === inode &&
+    Number(stats.size) === sizeBytes &&
+    stats.mtimeNs === mtimeNs
+  )
 }

@@ -2,7 +2,6 @@ import { lstatSync, unlinkSync } from 'node:fs'
 import { type BytePath, fsPath } from '../base/byte-path.ts'
 import { errnoOf } from '../base/errors.ts'
 import { type FileIdentity, isSameFile } from '../base/file-identity.ts'
-import type { OpenWriters } from '../probe/open-writers.ts'
 
 export type Removal =
   | { readonly result: 'removed' }
@@ -15,20 +14,20 @@ export type Removal =
  * unchanged, under no other name, and with nobody writing to it. Looks and removes without giving the
  * event loop a turn in between; the window that is left is between two system calls.
  *
- * @param writers - A look that is at most a second old, for arbitrary files; null for capture files,
- *   which are complete when they get their name.
+ * @param mayBeWritten - Whether anybody may have the identified file open for writing, by a look that
+ *   is as fresh as can be had.
  */
 export function removeIfUnchanged(
   path: BytePath,
   identity: FileIdentity,
-  writers: OpenWriters | null,
+  mayBeWritten: boolean,
 ): Removal {
   const name = fsPath(path)
   try {
     const stats = lstatSync(name, { bigint: true, throwIfNoEntry: false })
     if (stats === undefined) return { result: 'kept', why: 'gone' }
     if (!isSameFile(stats, identity)) return { result: 'kept', why: 'changed' }
-    if (writers?.has(stats.dev, stats.ino)) return { result: 'kept', why: 'being_written' }
+    if (mayBeWritten) return { result: 'kept', why: 'being_written' }
     unlinkSync(name)
     return { result: 'removed' }
   } catch (error) {

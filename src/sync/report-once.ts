@@ -13,7 +13,7 @@ const worthALine: ReadonlySet<NotReadyReason> = new Set([
   'several_links',
 ])
 
-/** Beyond this the log would be all about them; the numbers are in the summary anyway. */
+/** Beyond this the log would be all about them: `longshore check` counts them. */
 const maxReports = 1000
 
 /** Reports each path that is left alone for good, once. */
@@ -28,8 +28,11 @@ export class ReportOnce {
   notReady(path: BytePath, reason: NotReadyReason): void {
     if (!worthALine.has(reason)) return
     const key = `${reason}\0${path}`
-    if (this.#reported.has(key) || this.#reported.size >= maxReports) return
+    if (this.#reported.has(key) || this.#reported.size > maxReports) return
     this.#reported.add(key)
+    if (this.#reported.size > maxReports) {
+      return this.#log.warn('left_alone_more', 'further paths are left alone; they are not listed')
+    }
     this.#log.warn('left_alone', `left alone: ${reasonTexts[reason]}`, {
       path: showPath(path),
       code: reason,

@@ -1,4 +1,5 @@
-import { type BytePath, isAtOrBelow, showPath } from '../base/byte-path.ts'
+import { statSync } from 'node:fs'
+import { type BytePath, fsPath, isAtOrBelow, showPath } from '../base/byte-path.ts'
 import type { Clock } from '../base/clock.ts'
 import { errnoOf, LongshoreError, messageOf } from '../base/errors.ts'
 import { overlaps, realPath, realPathOfExisting } from '../base/real-path.ts'
@@ -22,6 +23,8 @@ export interface RootGuardOptions {
   readonly unsafeReason: (path: BytePath) => string | undefined
   readonly clock: Clock
   readonly findViamServers?: typeof findViamServers
+  /** Of the locks; tests have their own. */
+  readonly lockNamespace?: string
 }
 
 const viamServersGoodForMs = 30_000
@@ -40,6 +43,11 @@ export class RootGuard {
     this.#options = options
   }
 
+  /** True when a viam-server was found on this machine, whatever it does. */
+  get viamServerRuns(): boolean {
+    return this.#viamServers.length > 0
+  }
+
   /** One state for each root of its own; a root named twice is one. */
   async look(): Promise<readonly RootState[]> {
     await this.#lookForViamServers()
@@ -53,7 +61,8 @@ export class RootGuard {
       seen.add(resolved.root.path)
       states.push(await this.#stateOf(resolved))
     }
-    const order = new Map(roots.map(({ root }, index) => [root.path, index]))
+    // Of a root that is named twice the first place counts: a later entry of a Map would win.
+    const order = new Map(roots.map(({ root }, index) => [root.path, index] as const).reverse())
     return states.sort((a, b) => order.get(a.root.path)! - order.get(b.root.path)!)
   }
 
@@ -64,12 +73,8 @@ export class RootGuard {
   }
 
   async #stateOf({ root, failure }: ResolvedRoot): Promise<RootState> {
-    if (failure !== undefined) {
-      const state = failure === 'ENOENT' ? 'missing' : 'unreadable'
-      const why =
-        failure === 'ENOENT' ? 'it does not exist (yet)' : `it cannot be read (${failure})`
-      return { state, root, why }
-    }
+    if (failure === 'ENOENT') return { state: 'missing', root, why: 'it does not exist (yet)' }
+    if (failure !== undefined) return { state: 'unreadable', root, why: unreadableText(failure) }
     const unsafe = this.#options.unsafeReason(root.path)
     if (unsafe !== undefined) return { state: 'unsafe', root, why: unsafe }
     const viam = this.#viamServers.find((server) => worksOn(server, root))
@@ -87,8 +92,10 @@ export class RootGuard {
       this.#locks.delete(path)
       await lock.release()
     }
+    const { clock, lockNamespace } = this.#options
+    const options = lockNamespace === undefined ? { clock } : { clock, namespace: lockNamespace }
     try {
-      this.#locks.set(root.path, await lockRoot(root.path))
+      this.#locks.set(root.path, await lockRoot(root.path, options))
       return { state: 'ready', root }
     } catch (error) {
       if (error instanceof LongshoreError) return { state: 'in_use', root, why: error.message }
@@ -114,12 +121,17 @@ interface ResolvedRoot {
 
 function resolveRoot(configured: BytePath): ResolvedRoot {
   try {
-    return { root: { path: realPathOfExisting(configured), configured }, failure: undefined }
+    const root = { path: realPathOfExisting(configured), configured }
+    return { root, failure: statSync(fsPath(root.path)).isDirectory() ? undefined : 'ENOTDIR' }
   } catch (error) {
     const failure = errnoOf(error)
     if (failure === undefined) throw error
     return { root: { path: realPath(configured), configured }, failure }
   }
+}
+
+function unreadableText(errno: string): string {
+  return errno === 'ENOTDIR' ? 'it is not a folder' : `it cannot be read (${errno})`
 }
 
 function worksOn(server: ViamServer, root: Root): boolean {

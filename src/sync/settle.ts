@@ -1,9 +1,10 @@
+import type { FileIdentity } from '../base/file-identity.ts'
 import type { FileResult } from '../wire/thread-messages.ts'
 
 /** What is to become of a file after a try. */
 export type Settlement =
   /** The receiver has it: it may go, if it still is the file that was read. */
-  | { readonly action: 'remove'; readonly already: boolean }
+  | { readonly action: 'remove'; readonly already: boolean; readonly identity: FileIdentity }
   /** Left to the next scans: what it is now decides. */
   | { readonly action: 'leave'; readonly why: 'changed' | 'gone' }
   /** Tried again after a while. */
@@ -31,18 +32,23 @@ export function settlementOf(result: FileResult): Settlement | undefined {
   }
 }
 
+/** Two hashes that are missing are equal too. */
+const digestPattern = /^[0-9a-f]{64}$/
+
 function settlementOfAnswer(result: FileResult & { readonly status: 'answered' }): Settlement {
   const { outcome, digest, identity } = result
   switch (outcome.status) {
     case 'stored':
-    case 'already_stored':
-      if (outcome.digest !== digest || outcome.sizeBytes !== identity.sizeBytes) {
+    case 'already_stored': {
+      const isEqual = outcome.digest === digest && outcome.sizeBytes === identity.sizeBytes
+      if (!isEqual || !digestPattern.test(digest)) {
         return {
           action: 'retry',
           why: 'the receiver names another hash or size than was read here',
         }
       }
-      return { action: 'remove', already: outcome.status === 'already_stored' }
+      return { action: 'remove', already: outcome.status === 'already_stored', identity }
+    }
     case 'rejected':
       return outcome.reason === 'name_not_allowed'
         ? { action: 'quarantine', why: 'the receiver does not take its name' }

@@ -1,32 +1,38 @@
 import { type BytePath, showPath } from '../base/byte-path.ts'
 import type { Clock } from '../base/clock.ts'
+import { errnoOf, messageOf } from '../base/errors.ts'
+import type { FileIdentity } from '../base/file-identity.ts'
 import { Slice } from '../base/slice.ts'
-import type { OpenWriters } from '../probe/open-writers.ts'
 import type { Candidate } from '../scan/candidate.ts'
+import { mayBeWritten, needsWriterCheck, type Writers } from '../scan/writers-rule.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { FileResult, ShardResult } from '../wire/thread-messages.ts'
 import type { HeldFiles } from './held-files.ts'
+import { OwedRemovals } from './owed-removals.ts'
 import { quarantine } from './quarantine.ts'
-import { removeIfUnchanged } from './remove-file.ts'
+import { type Removal, removeIfUnchanged } from './remove-file.ts'
 import { settlementOf } from './settle.ts'
 import type { SyncStats } from './sync-stats.ts'
 
 export interface SettlerOptions {
   readonly clock: Clock
-  readonly captureDir: BytePath
-  readonly lookUpWriters: () => Promise<OpenWriters>
+  /** Without symbolic links, as it is now: it may be on a disk that is mounted late. */
+  readonly captureDir: () => BytePath
+  readonly lookUpWriters: () => Promise<Writers>
   readonly held: HeldFiles
   readonly stats: SyncStats
   readonly log: Log
   readonly random: () => number
 }
 
-/** A look at who writes is good for this long. */
+/** A look at who writes is good for this long once we have it, however long it took. */
 const writersGoodForMs = 1000
 
 /** Does with each file what its outcome calls for. The only place that removes files. */
 export class Settler {
   readonly #options: SettlerOptions
+  readonly #owed = new OwedRemovals()
+  #look: { readonly writers: Writers; readonly atMs: number } | undefined
 
   constructor(options: SettlerOptions) {
     this.#options = options
@@ -39,60 +45,84 @@ export class Settler {
   ): Promise<readonly Candidate[]> {
     const notSent: Candidate[] = []
     const slice = new Slice(this.#options.clock)
-    let writers: OpenWriters | null = null
     for (const [index, candidate] of candidates.entries()) {
-      const result = files[index]!
-      if (result.status === 'not_sent') {
-        notSent.push(candidate)
-        continue
-      }
-      if (candidate.kind === 'arbitrary' && result.status === 'answered') {
-        if (writers === null || this.#isOld(writers)) writers = await this.#options.lookUpWriters()
-      }
-      this.#settleOne(candidate, result, writers)
+      const result = files[index]
+      if (result === undefined || result.status === 'not_sent') notSent.push(candidate)
+      else await this.#guarded(candidate, () => this.#settleOne(candidate, result))
       if (slice.isOver()) await slice.next()
     }
     return notSent
   }
 
+  /** True for a file that the receiver has, and that only has to be removed. */
+  owes(candidate: Candidate): boolean {
+    return this.#owed.of(candidate) !== undefined
+  }
+
+  /** Removes what could not be removed before, without another upload. */
+  async removeOwed(candidates: readonly Candidate[]): Promise<void> {
+    const slice = new Slice(this.#options.clock)
+    for (const candidate of candidates) {
+      const identity = this.#owed.of(candidate)
+      if (identity !== undefined) {
+        await this.#guarded(candidate, () => this.#remove(candidate, identity))
+      }
+      if (slice.isOver()) await slice.next()
+    }
+  }
+
   /** Counts a try that failed for reasons of the file's own, and has it wait. */
-  retryLater({ path }: Candidate, why: string): void {
-    const { clock, held, stats, log, random } = this.#options
+  retryLater(candidate: Candidate, why: string): void {
+    const { stats, log } = this.#options
     stats.retried += 1
-    const attempts = held.hold(path, clock.monotonicMs(), random())
-    log.warn('file_held', `will try again: ${why}`, { path: showPath(path), attempts })
+    const attempts = this.#hold(candidate)
+    if (!isWorthALine(attempts)) return
+    log.warn('file_held', `will try again: ${why}`, { path: showPath(candidate.path), attempts })
   }
 
   setAside(candidate: Candidate, why: string): void {
     const { path } = candidate
     const { captureDir, stats, log, held } = this.#options
-    const moved = quarantine(path, captureDir)
-    if ('movedTo' in moved) {
-      stats.quarantined += 1
-      held.release(path)
-      const fields = { path: showPath(path), moved_to: showPath(moved.movedTo) }
-      log.warn('file_quarantined', `set aside: ${why}`, fields)
-    } else {
-      this.retryLater(candidate, `${why}; could not be set aside (${moved.errno})`)
+    const moved = quarantine(candidate, captureDir())
+    switch (moved.result) {
+      case 'moved': {
+        stats.quarantined += 1
+        held.release(path)
+        const fields = { path: showPath(path), moved_to: showPath(moved.to) }
+        return log.warn('file_quarantined', `set aside: ${why}`, fields)
+      }
+      case 'changed':
+        // Another file by now: nothing is known against that one.
+        return held.release(path)
+      case 'failed':
+        return this.retryLater(candidate, `${why}; could not be set aside (${moved.errno})`)
+      default:
+        return moved satisfies never
     }
   }
 
-  #isOld(writers: OpenWriters): boolean {
-    return this.#options.clock.monotonicMs() - writers.takenAtMs > writersGoodForMs
+  /** Whatever goes wrong with one file keeps that file here and the others going. */
+  async #guarded(candidate: Candidate, settle: () => void | Promise<void>): Promise<void> {
+    try {
+      await settle()
+    } catch (error) {
+      this.retryLater(candidate, `could not be settled (${messageOf(error)})`)
+    }
   }
 
-  #settleOne(candidate: Candidate, result: FileResult, writers: OpenWriters | null): void {
+  #settleOne(candidate: Candidate, result: FileResult): void | Promise<void> {
+    const { stats, held } = this.#options
     const settlement = settlementOf(result)
-    if (result.status === 'answered' && result.outcome.status === 'rejected') {
-      this.#options.stats.rejected += 1
-    }
+    if (result.status === 'answered' && result.outcome.status === 'rejected') stats.rejected += 1
     switch (settlement?.action) {
       case undefined:
       case 'leave':
-        this.#options.held.release(candidate.path)
-        return
+        return held.release(candidate.path)
       case 'remove':
-        return this.#remove(candidate, result, settlement.already, writers)
+        if (settlement.already) stats.alreadyStored += 1
+        else stats.stored += 1
+        stats.bytes += settlement.identity.sizeBytes
+        return this.#remove(candidate, settlement.identity)
       case 'retry':
         return this.retryLater(candidate, settlement.why)
       case 'quarantine':
@@ -102,38 +132,63 @@ export class Settler {
     }
   }
 
-  #remove(
-    { path, kind, sizeBytes }: Candidate,
-    result: FileResult,
-    already: boolean,
-    writers: OpenWriters | null,
-  ): void {
-    if (result.status !== 'answered') return
+  async #remove(candidate: Candidate, identity: FileIdentity): Promise<void> {
+    const { path } = candidate
     const { stats, held, log } = this.#options
-    if (already) stats.alreadyStored += 1
-    else stats.stored += 1
-    stats.bytes += sizeBytes
-    const removal = removeIfUnchanged(path, result.identity, kind === 'arbitrary' ? writers : null)
-    switch (removal.result) {
-      case 'removed':
-        stats.removed += 1
-        held.release(path)
-        return
-      case 'kept':
-        // Changed or still written to: the receiver has this version, the next scan finds the next.
-        stats.keptAfterUpload += 1
-        held.release(path)
-        return
-      case 'failed':
-        stats.keptAfterUpload += 1
-        stats.retried += 1
-        held.hold(path, this.#options.clock.monotonicMs(), this.#options.random())
-        return log.error('not_removable', 'stored at the receiver, but could not be removed here', {
-          path: showPath(path),
-          code: removal.errno,
-        })
-      default:
-        return removal satisfies never
+    const wasOwed = this.owes(candidate)
+    const removal = await this.#tryToRemove(candidate, identity)
+    this.#owed.forget(path)
+    if (removal.result === 'removed') {
+      stats.removed += 1
+      return held.release(path)
+    }
+    if (!wasOwed) stats.keptAfterUpload += 1
+    // Changed: the receiver has this version, the next scan finds the next.
+    if (removal.result === 'kept' && removal.why !== 'being_written') return held.release(path)
+    this.#owed.add(path, identity)
+    const attempts = this.#hold(candidate)
+    if (removal.result === 'kept') return
+    stats.retried += 1
+    if (attempts > 1) return
+    log.error('not_removable', 'stored at the receiver, but could not be removed here', {
+      path: showPath(path),
+      code: removal.errno,
+    })
+  }
+
+  async #tryToRemove(candidate: Candidate, identity: FileIdentity): Promise<Removal> {
+    if (!needsWriterCheck(candidate)) return removeIfUnchanged(candidate.path, identity, false)
+    const { device, inode } = identity
+    try {
+      const writers = await this.#writers()
+      const isOpen = mayBeWritten({ ...candidate, device, inode }, writers)
+      return removeIfUnchanged(candidate.path, identity, isOpen)
+    } catch (error) {
+      // Nobody could be asked who writes: then nothing is removed.
+      const errno = errnoOf(error)
+      if (errno === undefined) throw error
+      return { result: 'failed', errno }
     }
   }
+
+  async #writers(): Promise<Writers> {
+    const { clock, lookUpWriters } = this.#options
+    const nowMs = clock.monotonicMs()
+    if (this.#look !== undefined && nowMs - this.#look.atMs <= writersGoodForMs) {
+      return this.#look.writers
+    }
+    const writers = await lookUpWriters()
+    this.#look = { writers, atMs: clock.monotonicMs() }
+    return writers
+  }
+
+  #hold(candidate: Candidate): number {
+    const { clock, held, random } = this.#options
+    return held.hold(candidate, clock.monotonicMs(), random())
+  }
+}
+
+/** The 1st, 2nd, 4th, 8th and so on: a file that fails for weeks must not fill the log. */
+function isWorthALine(attempts: number): boolean {
+  return Number.isInteger(Math.log2(attempts))
 }

@@ -2,6 +2,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import { constrainedMemory } from 'node:process'
 import { type BytePath, showPath } from '../base/byte-path.ts'
 import type { Clock } from '../base/clock.ts'
+import { messageOf } from '../base/errors.ts'
 import { realPath } from '../base/real-path.ts'
 import type { Config } from '../config/config.ts'
 import { OpenWriterLookup } from '../probe/open-writer-lookup.ts'
@@ -11,7 +12,7 @@ import { Scanner } from '../scan/scanner.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { TransferFailure } from '../wire/transfer-failure.ts'
 import type { ReceiverDescription, WorkerData } from '../wire/worker-data.ts'
-import { concurrencyFor } from './concurrency.ts'
+import { concurrencyFor, usableMemoryBytes } from './concurrency.ts'
 import { HeldFiles } from './held-files.ts'
 import { ReportOnce } from './report-once.ts'
 import { RootGuard, type RootState } from './root-guard.ts'
@@ -43,7 +44,6 @@ const progressEveryMs = 200
 const stallMs = 60_000
 /** A single pass tries that often before it says that the receiver cannot be reached. */
 const triesInSinglePass = 3
-const writersRestMs = 1000
 
 /**
  * Everything that works on one config: the roots, the scanner, the uploader and its threads. `sync`
@@ -60,16 +60,18 @@ export class SyncSession {
   readonly #reports: ReportOnce
   #notReady = new Map<NotReadyReason, number>()
   #rootStates = new Map<BytePath, RootState['state']>()
+  #captureDir: BytePath
 
   constructor(options: SyncSessionOptions) {
     this.#options = options
     const { config, clock, log, mode } = options
     const { dataManager } = config
-    const captureDir = realPath(dataManager.captureDir)
+    this.#captureDir = realPath(dataManager.captureDir)
     const writers = new OpenWriterLookup({ clock })
-    const lookUpWriters = () => {
-      return writers.lookup({ notBeforeMs: clock.monotonicMs() - writersRestMs })
-    }
+    const lookUpWriters = async () => ({
+      open: await writers.lookup(),
+      captureRuns: this.#roots.viamServerRuns,
+    })
     this.#reports = new ReportOnce(log)
     this.#roots = new RootGuard({
       configured: [dataManager.captureDir, ...dataManager.additionalSyncPaths],
@@ -80,17 +82,20 @@ export class SyncSession {
       maxThreads: dataManager.maximumNumSyncThreads,
       uploadsInFlight: dataManager.uploadsInFlight,
       cores: availableParallelism(),
-      memoryBytes: constrainedMemory() || totalmem(),
+      memoryBytes: usableMemoryBytes(totalmem(), constrainedMemory()),
     })
     this.#pool = new UploadPool({
       workerEntryUrl: options.workerEntryUrl,
       workerData: workerDataFor(config),
       concurrency,
       onProgress: (progress) => this.#uploader.onProgress(progress),
+      onThreadError: (error) => {
+        log.error('thread_died', 'a worker thread ended', { error: messageOf(error) })
+      },
     })
     const settler = new Settler({
       clock,
-      captureDir,
+      captureDir: () => this.#captureDir,
       lookUpWriters,
       held: this.#held,
       stats: this.stats,
@@ -112,7 +117,6 @@ export class SyncSession {
     })
     this.#scanner = new Scanner({
       clock,
-      captureDir,
       quietMs: dataManager.quietMs,
       isExcluded: excludeMatcher(defaultExclude),
       isTaken: (path) => this.#uploader.isTaken(path),
@@ -151,8 +155,14 @@ export class SyncSession {
     this.#notReady = new Map()
     let files = 0
     let bytes = 0
-    const usable = roots.flatMap((each) => (each.state === 'ready' ? [each.root] : []))
-    for await (const candidates of this.#scanner.scan(usable)) {
+    // It may be on a disk that is mounted late, or be a link to another place by now.
+    this.#captureDir = realPath(this.#options.config.dataManager.captureDir)
+    const scope = {
+      roots: roots.filter(({ state }) => state === 'ready').map(({ root }) => root),
+      closed: roots.filter(({ state }) => state !== 'ready').map(({ root }) => root.path),
+      captureDir: this.#captureDir,
+    }
+    for await (const candidates of this.#scanner.scan(scope)) {
       files += candidates.length
       for (const { sizeBytes } of candidates) bytes += sizeBytes
       if (onFound !== undefined) {
@@ -172,9 +182,12 @@ export class SyncSession {
 
   /** Lets uploads end, breaks off those that take longer than `patienceMs`, and ends all threads. */
   async close(patienceMs: number): Promise<void> {
-    await this.#uploader.stop(patienceMs)
-    await this.#pool.destroy()
-    await this.#roots.release()
+    try {
+      await this.#uploader.stop(patienceMs)
+      await this.#pool.destroy()
+    } finally {
+      await this.#roots.release()
+    }
   }
 
   #onNotReady(path: BytePath, reason: NotReadyReason): void {

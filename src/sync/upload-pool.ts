@@ -18,6 +18,8 @@ export interface UploadPoolOptions {
   readonly workerData: WorkerData
   readonly concurrency: Concurrency
   readonly onProgress: (progress: Progress) => void
+  /** A thread ended by an error that was no task's. */
+  readonly onThreadError: (error: unknown) => void
 }
 
 /** A thread that has had nothing to do for this long ends, and its connections with it. */
@@ -31,6 +33,7 @@ export class UploadPool {
   readonly #options: UploadPoolOptions
   readonly #piscina: Piscina
   readonly #ports = new Set<MessagePort>()
+  readonly #whenThreadDies = new Set<(error: unknown) => void>()
 
   constructor(options: UploadPoolOptions) {
     this.#options = options
@@ -47,6 +50,7 @@ export class UploadPool {
       loadBalancer: (_task, workers) => leastBusy(workers, threads, uploadsPerThread),
       recordTiming: false,
     })
+    this.#piscina.on('error', (error: unknown) => this.#threadDied(error))
   }
 
   get threads(): number {
@@ -60,10 +64,13 @@ export class UploadPool {
     const task: WorkerTask = { kind: 'upload', shard: frame, port: port2 }
     port1.on('message', (message: Uint8Array) => this.#options.onProgress(unpackProgress(message)))
     this.#ports.add(port1)
+    const died = Promise.withResolvers<never>()
+    this.#whenThreadDies.add(died.reject)
     try {
-      const transferList = [port2, frame.buffer]
-      return unpackShardResult((await this.#piscina.run(task, { transferList })) as Uint8Array)
+      const done = this.#piscina.run(task, { transferList: [port2, frame.buffer] })
+      return unpackShardResult((await Promise.race([done, died.promise])) as Uint8Array)
     } finally {
+      this.#whenThreadDies.delete(died.reject)
       this.#ports.delete(port1)
       port1.close()
     }
@@ -77,6 +84,15 @@ export class UploadPool {
   /** Has the uploads of large files end early; bundles under way are left to finish. */
   stopUploads(): void {
     for (const port of this.#ports) port.postMessage(stopMessage)
+  }
+
+  /**
+   * A thread that dies before it took a task leaves the tasks that wait for it in Piscina's queue, and
+   * nothing there starts another. Which ones wait is not to be known, so all are tried again.
+   */
+  #threadDied(error: unknown): void {
+    this.#options.onThreadError(error)
+    for (const reject of this.#whenThreadDies) reject(error)
   }
 
   /** Ends all threads at once. Tasks should have settled: what still runs is rejected. */

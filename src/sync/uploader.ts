@@ -5,54 +5,38 @@ import type { Candidate } from '../scan/candidate.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Progress, Shard, ShardResult } from '../wire/thread-messages.ts'
 import type { TransferFailure } from '../wire/transfer-failure.ts'
+import { Alarm } from './alarm.ts'
 import type { Concurrency } from './concurrency.ts'
-import { decideFailure } from './failure-decision.ts'
 import type { HeldFiles } from './held-files.ts'
-import { LinkGate } from './link-gate.ts'
-import { LinkMeter } from './link-meter.ts'
+import { Link } from './link.ts'
+import { nextUpload } from './next-upload.ts'
 import type { Settler } from './settler.ts'
 import type { Transport } from './transport.ts'
-import { WorkQueue } from './work-queue.ts'
+import { UploadsUnderWay, type UploadView } from './uploads-under-way.ts'
+import { type ShardKind, WorkQueue } from './work-queue.ts'
 
 export interface UploaderOptions {
   readonly transport: Transport
   readonly concurrency: Concurrency
-  readonly settler: Settler
+  readonly settler: Pick<Settler, 'settle' | 'owes' | 'removeOwed' | 'retryLater' | 'setAside'>
   readonly held: HeldFiles
   readonly clock: Clock
   readonly log: Log
   readonly random: () => number
   /**
-   * After so many failures of the link in a row, or one that a person must mend, everything that waits
-   * is given up: for a single pass. Undefined: never, as the daemon does it.
+   * After so many failures of the link in a row, or one that a person must mend, or that asks for more
+   * than a few seconds, everything that waits is given up: for a single pass. Undefined: never, as the
+   * daemon does it.
    */
   readonly giveUpAfterFailures: number | undefined
   /** A file that was waiting when this uploader gave up. */
   readonly onGivenUp: (path: BytePath) => void
 }
 
-/** Read and not yet acknowledged, in the whole daemon. */
-const maxBytesInFlight = 32 * 1024 * 1024
-/** A large file counts with its buffers, not with its size. */
-const singleUploadBytes = 2 * 1024 * 1024
 /** Tries of a file alone, before it is set aside for what the receiver thinks of it. */
 const suspectTries = 3
 
-interface InFlight {
-  readonly candidates: readonly Candidate[]
-  readonly kind: 'bundle' | 'single'
-  readonly startedAtMs: number
-  readonly countedBytes: number
-  sentBytes: number
-}
-
-/** What an upload under way looks like from outside. */
-export interface UploadView {
-  readonly path: BytePath
-  readonly files: number
-  readonly sizeBytes: number
-  readonly sentBytes: number
-}
+export type { UploadView } from './uploads-under-way.ts'
 
 /**
  * Keeps as many uploads under way as are allowed, from the candidates it is given, and sees each file
@@ -61,23 +45,21 @@ export interface UploadView {
 export class Uploader {
   readonly #options: UploaderOptions
   readonly #queue = new WorkQueue()
-  readonly #gate = new LinkGate()
-  readonly #meter = new LinkMeter()
+  readonly #link: Link
   /** Everything that waits, is under way or is being settled. */
   readonly #taken = new Set<BytePath>()
-  readonly #inFlight = new Map<number, InFlight>()
+  readonly #underWay = new UploadsUnderWay()
+  readonly #alarm: Alarm
   readonly #whenChanged = new Set<() => void>()
-  readonly #wakeUp = new AbortController()
   #settling = 0
-  #singles = 0
-  #bytesInFlight = 0
   #nextShardId = 1
+  #lastStarted: ShardKind | undefined
   #stopped = false
-  #gaveUp: TransferFailure | undefined
-  #waiting = false
 
   constructor(options: UploaderOptions) {
     this.#options = options
+    this.#link = new Link(options)
+    this.#alarm = new Alarm(options.clock, () => this.#pump())
   }
 
   /** Files that wait, are under way or are being settled. */
@@ -95,11 +77,11 @@ export class Uploader {
 
   /** Why everything waits, or waited when this uploader gave up. */
   get linkFailure(): TransferFailure | undefined {
-    return this.#gaveUp ?? this.#gate.lastFailure
+    return this.#link.failure
   }
 
   get gaveUp(): boolean {
-    return this.#gaveUp !== undefined
+    return this.#link.gaveUp !== undefined
   }
 
   get stopped(): boolean {
@@ -112,28 +94,32 @@ export class Uploader {
     )
   }
 
+  /** Takes those over that it has not yet. A stopped uploader takes none. */
   add(candidates: readonly Candidate[]): void {
-    const fresh = candidates.filter(({ path }) => !this.#taken.has(path))
-    for (const { path } of fresh) this.#taken.add(path)
+    if (this.#stopped) return
+    const owed: Candidate[] = []
+    const fresh: Candidate[] = []
+    for (const candidate of candidates) {
+      if (this.#taken.has(candidate.path)) continue
+      this.#taken.add(candidate.path)
+      if (this.#options.settler.owes(candidate)) owed.push(candidate)
+      else fresh.push(candidate)
+    }
+    if (owed.length > 0) void this.#removeOwed(owed)
     this.#queue.add(fresh)
-    if (this.#gaveUp !== undefined) this.#giveUpWaiting()
+    this.#giveUpIfOver()
     this.#pump()
   }
 
   onProgress(progress: Progress): void {
     for (const { shardId, sentBytes } of progress) {
-      const upload = this.#inFlight.get(shardId)
-      if (upload !== undefined) upload.sentBytes = sentBytes
+      const upload = this.#underWay.progress(shardId, sentBytes)
+      if (upload !== undefined && this.#link.moved(upload)) this.#pump()
     }
   }
 
   uploads(): readonly UploadView[] {
-    return [...this.#inFlight.values()].map(({ candidates, sentBytes }) => ({
-      path: candidates[0]!.path,
-      files: candidates.length,
-      sizeBytes: candidates.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-      sentBytes,
-    }))
+    return this.#underWay.views()
   }
 
   /** Resolves when fewer than `files` are waiting, or the uploader has been stopped. */
@@ -149,7 +135,7 @@ export class Uploader {
   /** Starts nothing more. */
   halt(): void {
     this.#stopped = true
-    this.#wakeUp.abort()
+    this.#alarm.cancel()
     this.#changed()
   }
 
@@ -169,150 +155,134 @@ export class Uploader {
   }
 
   #isQuiet(): boolean {
-    return this.#inFlight.size === 0 && this.#settling === 0
+    return this.#underWay.count === 0 && this.#settling === 0
   }
 
   #pump(): void {
     while (!this.#stopped) {
-      const shutForMs = this.#gate.shutForMs(this.#options.clock.monotonicMs())
+      const nowMs = this.#options.clock.monotonicMs()
+      const shutForMs = this.#link.shutForMs(nowMs)
       if (shutForMs > 0) {
-        if (this.#queue.files > 0) this.#pumpAfter(shutForMs)
+        if (this.#queue.files > 0) this.#alarm.setTo(nowMs + shutForMs)
         return
       }
-      const next = this.#nextShard()
-      if (next === undefined) return
-      void this.#run(next.kind, next.candidates)
+      const kind = this.#nextKind()
+      if (kind === undefined) return
+      const limits = this.#link.meter.bundleLimits(this.#underWay.count + 1)
+      const candidates =
+        kind === 'single' ? this.#queue.takeSingle() : this.#queue.takeBundle(limits)
+      void this.#run(kind, candidates)
     }
   }
 
-  #pumpAfter(delayMs: number): void {
-    if (this.#waiting) return
-    this.#waiting = true
-    void this.#options.clock.sleep(delayMs, this.#wakeUp.signal).then(() => {
-      this.#waiting = false
-      this.#pump()
+  #nextKind(): ShardKind | undefined {
+    const { uploads, singleUploads } = this.#options.concurrency
+    const isProbe = !this.#link.isOpen
+    if (isProbe && this.#underWay.some((upload) => this.#link.isProbe(upload))) return undefined
+    // Results are settled on this thread: where it cannot keep up, no more of them are asked for.
+    if (this.#settling > uploads) return undefined
+    return nextUpload({
+      bundleWaits: this.#queue.hasBundle(),
+      singleWaits: this.#queue.hasSingle(),
+      inFlight: this.#underWay.count,
+      singles: this.#underWay.singles,
+      bytesInFlight: this.#underWay.bytes,
+      uploads,
+      singleUploads,
+      isProbe,
+      lastStarted: this.#lastStarted,
     })
   }
 
-  #nextShard():
-    | { readonly kind: 'bundle' | 'single'; readonly candidates: readonly Candidate[] }
-    | undefined {
-    const { threads, uploadsPerThread, singleUploads } = this.#options.concurrency
-    const slots = this.#gate.allowed(threads * uploadsPerThread)
-    // Results are settled on this thread: where it cannot keep up, no more of them are asked for.
-    if (this.#inFlight.size >= slots || this.#settling > slots) return undefined
-    if (this.#queue.hasSingle() && this.#singles < singleUploads) {
-      return { kind: 'single', candidates: this.#queue.takeSingle() }
-    }
-    const limits = this.#meter.bundleLimits(Math.max(1, this.#inFlight.size))
-    if (this.#queue.hasBundle() && this.#bytesInFlight + limits.payloadBytes <= maxBytesInFlight) {
-      return { kind: 'bundle', candidates: this.#queue.takeBundle(limits) }
-    }
-    return undefined
-  }
-
-  async #run(kind: 'bundle' | 'single', candidates: readonly Candidate[]): Promise<void> {
-    const { transport, clock, settler } = this.#options
+  /** One upload from its start to the end of all of its files. Never rejects. */
+  async #run(kind: ShardKind, candidates: readonly Candidate[]): Promise<void> {
     const shard: Shard = { id: this.#nextShardId++, kind, files: candidates }
-    const payloadBytes = candidates.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-    const upload: InFlight = {
-      candidates,
-      kind,
-      startedAtMs: clock.monotonicMs(),
-      countedBytes: kind === 'single' ? singleUploadBytes : payloadBytes,
-      sentBytes: 0,
-    }
-    this.#enter(shard.id, upload)
+    const startedAtMs = this.#options.clock.monotonicMs()
+    const { round } = this.#link
+    const upload = this.#underWay.add({ shardId: shard.id, kind, candidates, startedAtMs, round })
+    this.#lastStarted = kind
     let result: ShardResult
     try {
-      result = await transport.upload(shard)
+      result = await this.#options.transport.upload(shard)
     } catch (error) {
       result = lost(candidates, error)
     }
-    const others = this.#inFlight.size
-    this.#leave(shard.id, upload)
-    if (result.failure === undefined) {
-      this.#gate.open()
-      this.#meter.measured(payloadBytes, clock.monotonicMs() - upload.startedAtMs, others)
-    } else {
-      this.#shutIfNeeded(result.failure)
-    }
+    const sharing = this.#underWay.count
+    this.#underWay.remove(upload)
     this.#settling += 1
-    this.#pump()
-    const notSent = await settler.settle(candidates, result)
-    this.#settling -= 1
-    if (result.failure !== undefined) this.#decide(result.failure, kind, notSent)
-    else this.#putBack(notSent)
-    const left = new Set(notSent)
-    for (const candidate of candidates) {
-      if (!left.has(candidate)) this.#taken.delete(candidate.path)
+    let waitAgain: readonly Candidate[] = []
+    try {
+      this.#link.ended(upload, result, sharing)
+      this.#pump()
+      const notSent = await this.#options.settler.settle(candidates, result)
+      waitAgain = this.#decide(result.failure, kind, notSent)
+    } catch (error) {
+      this.#reportBug(error)
     }
+    this.#settling -= 1
+    this.#release(candidates, waitAgain)
+  }
+
+  async #removeOwed(candidates: readonly Candidate[]): Promise<void> {
+    this.#settling += 1
+    try {
+      await this.#options.settler.removeOwed(candidates)
+    } catch (error) {
+      this.#reportBug(error)
+    }
+    this.#settling -= 1
+    this.#release(candidates, [])
+  }
+
+  /** Those that wait again stay taken; the others are the next scan's. */
+  #release(candidates: readonly Candidate[], waitAgain: readonly Candidate[]): void {
+    const waiting = new Set(waitAgain)
+    for (const candidate of candidates) {
+      if (!waiting.has(candidate)) this.#taken.delete(candidate.path)
+    }
+    this.#giveUpIfOver()
     this.#changed()
     this.#pump()
   }
 
-  #enter(shardId: number, upload: InFlight): void {
-    this.#inFlight.set(shardId, upload)
-    this.#bytesInFlight += upload.countedBytes
-    if (upload.kind === 'single') this.#singles += 1
-  }
-
-  #leave(shardId: number, upload: InFlight): void {
-    this.#inFlight.delete(shardId)
-    this.#bytesInFlight -= upload.countedBytes
-    if (upload.kind === 'single') this.#singles -= 1
-  }
-
-  #shutIfNeeded(failure: TransferFailure): void {
-    const decision = decideFailure(failure)
-    if (decision.action !== 'hold_all') {
-      // The receiver has answered: the link is there.
-      if (failure.kind === 'refused') this.#gate.open()
-      return
-    }
-    const { clock, random, log, giveUpAfterFailures } = this.#options
-    const wasShutFor = this.#gate.lastFailure?.kind
-    this.#gate.shut(failure, decision.waitMs, clock.monotonicMs(), random())
-    if (wasShutFor !== failure.kind) {
-      log.warn('uploads_held', `everything waits: ${failure.detail}`, {
-        code: failure.problemCode ?? failure.kind,
-        wait_s: Math.round(this.#gate.shutForMs(clock.monotonicMs()) / 100) / 10,
-      })
-    }
-    if (giveUpAfterFailures === undefined) return
-    if (decision.lasting || this.#gate.failures >= giveUpAfterFailures) {
-      this.#gaveUp = failure
-      this.#giveUpWaiting()
-    }
-  }
-
+  /** Says what becomes of files that were not sent. Returns those that wait again. */
   #decide(
-    failure: TransferFailure,
-    kind: 'bundle' | 'single',
+    failure: TransferFailure | undefined,
+    kind: ShardKind,
     candidates: readonly Candidate[],
-  ): void {
-    const decision = decideFailure(failure)
+  ): readonly Candidate[] {
     const [first] = candidates
-    if (first === undefined) return
-    switch (decision.action) {
+    if (first === undefined) return []
+    const { settler } = this.#options
+    if (failure === undefined) {
+      for (const each of candidates)
+        settler.retryLater(each, 'the thread did not say what became of it')
+      return []
+    }
+    const { action } = this.#link.decide(failure)
+    switch (action) {
       case 'put_back':
       case 'hold_all':
-        return this.#putBack(candidates)
+        this.#queue.add(candidates)
+        return candidates
       case 'suspect_files':
       case 'too_large':
-        if (kind === 'bundle' && candidates.length > 1) return this.#splitUp(candidates)
-        this.#taken.delete(first.path)
-        return decision.action === 'too_large'
-          ? this.#options.settler.retryLater(first, failure.detail)
-          : this.#suspect(first, failure.detail)
+        if (kind === 'bundle' && candidates.length > 1) {
+          this.#splitUp(candidates)
+          return candidates
+        }
+        if (action === 'too_large') settler.retryLater(first, failure.detail)
+        else this.#suspect(first, failure.detail)
+        return []
       default:
-        return decision satisfies never
+        return action satisfies never
     }
   }
 
   #suspect(candidate: Candidate, detail: string): void {
     const { held, settler } = this.#options
-    if (held.attempts(candidate.path) + 1 >= suspectTries) settler.setAside(candidate, detail)
+    this.#link.refusals.blame(candidate.path)
+    if (held.attempts(candidate) + 1 >= suspectTries) settler.setAside(candidate, detail)
     else settler.retryLater(candidate, detail)
   }
 
@@ -323,17 +293,20 @@ export class Uploader {
     this.#queue.addGroup(candidates.slice(middle))
   }
 
-  #putBack(candidates: readonly Candidate[]): void {
-    this.#queue.add(candidates)
-    if (this.#gaveUp !== undefined) this.#giveUpWaiting()
-  }
-
-  #giveUpWaiting(): void {
+  #giveUpIfOver(): void {
+    if (!this.gaveUp) return
+    this.#alarm.cancel()
     for (const { path } of this.#queue.clear()) {
       this.#options.onGivenUp(path)
       this.#taken.delete(path)
     }
     this.#changed()
+  }
+
+  #reportBug(error: unknown): void {
+    this.#options.log.error('internal_error', 'a bug of Longshore: its files stay here', {
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    })
   }
 
   #changed(): void {

@@ -1,6 +1,6 @@
 import { Fifo } from '../base/fifo.ts'
 import type { Candidate } from '../scan/candidate.ts'
-import { bundlePayloadBytes, maxFilesPerMessage, singleUploadAboveBytes } from '../wire/limits.ts'
+import { singleUploadAboveBytes } from '../wire/limits.ts'
 
 export type ShardKind = 'bundle' | 'single'
 
@@ -9,14 +9,9 @@ export interface BundleLimits {
   readonly files: number
 }
 
-export const largestBundle: BundleLimits = {
-  payloadBytes: bundlePayloadBytes,
-  files: maxFilesPerMessage,
-}
-
 /**
  * Candidates that wait for an upload, small files and large ones apart, each in the order in which
- * they were found. What failed and is to go again at once goes to the front.
+ * they were found. The halves of a bundle that was refused come before all others.
  */
 export class WorkQueue {
   #small = new Fifo<Candidate>()
@@ -86,6 +81,6 @@ export class WorkQueue {
   }
 }
 
-export function isLarge({ sizeBytes }: Candidate): boolean {
+function isLarge({ sizeBytes }: Candidate): boolean {
   return sizeBytes > singleUploadAboveBytes
 }
