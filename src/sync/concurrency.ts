@@ -19,14 +19,14 @@ export interface ConcurrencyLimits {
 }
 
 const MB = 1_000_000
-/** RSS of the daemon without a worker, and what each loaded worker adds (docs/decisions/0003). */
-const mainThreadBytes = 60 * MB
-const workerBytes = 28 * MB
+/** RSS of the daemon without a worker, and what each busy one adds (docs/decisions/0003). */
+const mainThreadBytes = 75 * MB
+const workerBytes = 40 * MB
 /** The robot needs the rest. */
 const memoryShare = 0.25
 /** 8 MiB of whole bodies on one connection are what Node's HTTP/2 session takes without failing. */
 const maxUploadsPerThread = 8
-const autoUploadsPerThread = 4
+const autoUploadsPerThread = 2
 const maxUploadsInFlight = 64
 
 /** A fixed choice by what the machine carries. */

@@ -17,13 +17,13 @@ const pi: ConcurrencyLimits = {
 describe('concurrency', () => {
   const table: readonly [string, Partial<ConcurrencyLimits>, [number, number, number, number]][] = [
     // threads, uploads per thread, uploads, large ones among them
-    ['of a Pi with four cores and 4 GB', {}, [4, 4, 16, 2]],
-    ['of two cores and 512 MB', { cores: 2, memoryBytes: 512 * MB }, [2, 4, 8, 2]],
-    ['of two cores and 350 MB', { cores: 2, memoryBytes: 350 * MB }, [1, 4, 4, 2]],
-    ['of two cores and no memory to speak of', { cores: 2, memoryBytes: 64 * MB }, [1, 4, 4, 2]],
-    ['of two cores with 250 threads allowed', { cores: 2, maxThreads: 250 }, [2, 4, 8, 2]],
+    ['of a Pi with four cores and 4 GB', {}, [4, 2, 8, 2]],
+    ['of two cores and 1 GB', { cores: 2, memoryBytes: 1000 * MB }, [2, 2, 4, 2]],
+    ['of two cores and 512 MB', { cores: 2, memoryBytes: 512 * MB }, [1, 2, 2, 1]],
+    ['of two cores and no memory to speak of', { cores: 2, memoryBytes: 64 * MB }, [1, 2, 2, 1]],
+    ['of two cores with 250 threads allowed', { cores: 2, maxThreads: 250 }, [2, 2, 4, 2]],
     ['of a machine with 64 cores', { cores: 64, memoryBytes: 256_000 * MB }, [64, 1, 64, 2]],
-    ['of four cores with one thread allowed', { maxThreads: 1 }, [1, 4, 4, 2]],
+    ['of four cores with one thread allowed', { maxThreads: 1 }, [1, 2, 2, 1]],
     ['of one upload at a time', { uploadsInFlight: 1 }, [1, 1, 1, 1]],
     ['of two uploads: one is left to small files', { uploadsInFlight: 2 }, [2, 1, 2, 1]],
     ['of three uploads on two cores', { uploadsInFlight: 3, cores: 2 }, [2, 2, 3, 2]],
