@@ -1,8 +1,7 @@
-import { totalmem } from 'node:os'
-import { constrainedMemory } from 'node:process'
 import type { Clock } from '../base/clock.ts'
 import { errnoOf } from '../base/errors.ts'
 import { errorFields, type Log } from '../telemetry/log.ts'
+import { availableMemoryBytes } from './available-memory.ts'
 import type { DataFolder } from './identity/data-folder.ts'
 import { DataFolderLock } from './identity/data-folder-lock.ts'
 import { onDataFolder } from './identity/folder-errors.ts'
@@ -117,11 +116,6 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
     await runAll(cleanUp)
     throw error
   }
-}
-
-/** A limit of the container counts; where there is none, Node names a number without meaning. */
-function availableMemoryBytes(): number {
-  return Math.min(totalmem(), constrainedMemory() || Number.POSITIVE_INFINITY)
 }
 
 type CleanUp = () => Promise<void> | void

@@ -26,6 +26,8 @@ const workerBytes = 40 * MB
 const memoryShare = 0.25
 /** 8 MiB of whole bodies on one connection are what Node's HTTP/2 session takes without failing. */
 const maxUploadsPerThread = 8
+/** Enough to hide the receiver's syncs behind each other; more gained nothing (docs/decisions/0003). */
+const autoUploads = 4
 const autoUploadsPerThread = 2
 const maxUploadsInFlight = 64
 
@@ -33,8 +35,12 @@ const maxUploadsInFlight = 64
 export function concurrencyFor(limits: ConcurrencyLimits): Concurrency {
   const { maxThreads, uploadsInFlight, cores, memoryBytes } = limits
   const byMemory = Math.floor((memoryBytes * memoryShare - mainThreadBytes) / workerBytes)
-  const carried = Math.max(1, Math.min(maxThreads, cores, byMemory))
-  const wanted = uploadsInFlight === 'auto' ? carried * autoUploadsPerThread : uploadsInFlight
+  // The main thread scans and removes, which takes most of a core while small files are on their way.
+  const carried = Math.max(1, Math.min(maxThreads, cores - 1, byMemory))
+  const wanted =
+    uploadsInFlight === 'auto'
+      ? Math.max(autoUploads, carried * autoUploadsPerThread)
+      : uploadsInFlight
   const capped = Math.max(1, Math.min(wanted, maxUploadsInFlight))
   const threads = Math.min(carried, capped)
   const uploadsPerThread = Math.min(maxUploadsPerThread, Math.ceil(capped / threads))

@@ -9,6 +9,8 @@ export type FailureDecision =
       readonly waitMs: number | undefined
       /** True when a person has to do something first. */
       readonly lasting: boolean
+      /** True when it may yet be for one of these files: they do not come together again. */
+      readonly apart: boolean
     }
   /** One of these files may be to blame: find out which; alone, set it aside after three tries. */
   | { readonly action: 'suspect_files' }
@@ -64,17 +66,20 @@ function decideStatus(status: number, retryAfterMs: number | undefined): Failure
       return holdAll(lastingWaitMs, true)
     case 413:
       return { action: 'too_large' }
+    case 500:
+      // A fault of the receiver's, that it may only have with one of these files.
+      return { ...holdAll(retryAfterMs), apart: true }
     case 400:
     case 411:
     case 415:
     case 422:
       return { action: 'suspect_files' }
     default:
-      // 429, 500, 502, 503, 504, 507 and whatever a proxy makes up.
+      // 429, 502, 503, 504, 507 and whatever a proxy makes up.
       return holdAll(retryAfterMs)
   }
 }
 
-function holdAll(waitMs: number | undefined, lasting = false): FailureDecision {
-  return { action: 'hold_all', waitMs, lasting }
+function holdAll(waitMs: number | undefined, lasting = false) {
+  return { action: 'hold_all', waitMs, lasting, apart: false } as const
 }

@@ -44,6 +44,8 @@ const progressEveryMs = 200
 const stallMs = 60_000
 /** A single pass tries that often before it says that the receiver cannot be reached. */
 const triesInSinglePass = 3
+/** Whether a root may be worked on is looked at this often while a scan goes on. */
+const rootsGoodForMs = 30_000
 
 /**
  * Everything that works on one config: the roots, the scanner, the uploader and its threads. `sync`
@@ -150,29 +152,48 @@ export class SyncSession {
    * @param onFound - Instead of uploading: only told of the files.
    */
   async scan(onFound?: (candidates: readonly Candidate[]) => void): Promise<ScanSummary> {
-    const roots = await this.#roots.look()
-    for (const state of roots) this.#reportRoot(state)
-    this.#notReady = new Map()
-    let files = 0
-    let bytes = 0
+    const ready = { files: 0, bytes: 0 }
+    for (;;) {
+      const roots = await this.#roots.look()
+      for (const state of roots) this.#reportRoot(state)
+      this.#notReady = new Map()
+      const isWhole = await this.#scanRoots(roots, async (candidates) => {
+        ready.files += candidates.length
+        for (const { sizeBytes } of candidates) ready.bytes += sizeBytes
+        if (onFound !== undefined) return onFound(candidates)
+        this.#uploader.add(candidates)
+        await this.#uploader.whenBelow(maxWaiting)
+      })
+      if (isWhole) return { ready, notReady: this.#notReady, roots }
+    }
+  }
+
+  /** False when it was broken off, because a root has to be left alone by now. */
+  async #scanRoots(
+    roots: readonly RootState[],
+    take: (candidates: readonly Candidate[]) => Promise<void>,
+  ): Promise<boolean> {
+    const { clock, config } = this.#options
     // It may be on a disk that is mounted late, or be a link to another place by now.
-    this.#captureDir = realPath(this.#options.config.dataManager.captureDir)
+    this.#captureDir = realPath(config.dataManager.captureDir)
     const scope = {
       roots: roots.filter(({ state }) => state === 'ready').map(({ root }) => root),
       closed: roots.filter(({ state }) => state !== 'ready').map(({ root }) => root.path),
       captureDir: this.#captureDir,
     }
+    let lookedAtMs = clock.monotonicMs()
     for await (const candidates of this.#scanner.scan(scope)) {
-      files += candidates.length
-      for (const { sizeBytes } of candidates) bytes += sizeBytes
-      if (onFound !== undefined) {
-        onFound(candidates)
-        continue
-      }
-      this.#uploader.add(candidates)
-      await this.#uploader.whenBelow(maxWaiting)
+      await take(candidates)
+      // With a backlog a scan lasts for hours.
+      if (clock.monotonicMs() - lookedAtMs < rootsGoodForMs) continue
+      const now = await this.#roots.look()
+      lookedAtMs = clock.monotonicMs()
+      const stillReady = new Set(
+        now.filter(({ state }) => state === 'ready').map(({ root }) => root.path),
+      )
+      if (scope.roots.some(({ path }) => !stillReady.has(path))) return false
     }
-    return { ready: { files, bytes }, notReady: this.#notReady, roots }
+    return true
   }
 
   /** Asks the receiver who it is and whom it takes us for. */

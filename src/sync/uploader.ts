@@ -259,24 +259,30 @@ export class Uploader {
         settler.retryLater(each, 'the thread did not say what became of it')
       return []
     }
-    const { action } = this.#link.decide(failure)
-    switch (action) {
+    const decision = this.#link.decide(failure)
+    const isTogether = kind === 'bundle' && candidates.length > 1
+    switch (decision.action) {
       case 'put_back':
+        return this.#putBack(candidates)
       case 'hold_all':
-        this.#queue.add(candidates)
-        return candidates
+        if (!decision.apart) return this.#putBack(candidates)
+        if (isTogether) return this.#splitUp(candidates)
+        settler.retryLater(first, failure.detail)
+        return []
       case 'suspect_files':
       case 'too_large':
-        if (kind === 'bundle' && candidates.length > 1) {
-          this.#splitUp(candidates)
-          return candidates
-        }
-        if (action === 'too_large') settler.retryLater(first, failure.detail)
+        if (isTogether) return this.#splitUp(candidates)
+        if (decision.action === 'too_large') settler.retryLater(first, failure.detail)
         else this.#suspect(first, failure.detail)
         return []
       default:
-        return action satisfies never
+        return decision satisfies never
     }
+  }
+
+  #putBack(candidates: readonly Candidate[]): readonly Candidate[] {
+    this.#queue.add(candidates)
+    return candidates
   }
 
   #suspect(candidate: Candidate, detail: string): void {
@@ -287,10 +293,11 @@ export class Uploader {
   }
 
   /** Halves, until the file to blame is alone; the others are stored on the way. */
-  #splitUp(candidates: readonly Candidate[]): void {
+  #splitUp(candidates: readonly Candidate[]): readonly Candidate[] {
     const middle = Math.ceil(candidates.length / 2)
     this.#queue.addGroup(candidates.slice(0, middle))
     this.#queue.addGroup(candidates.slice(middle))
+    return candidates
   }
 
   #giveUpIfOver(): void {

@@ -48,6 +48,11 @@ export class FakeClock implements Clock {
     this.#wallMs = wallMs
   }
 
+  /** Time passes while nobody sleeps, such as in a call that takes long. */
+  pass(ms: number): void {
+    this.#moveTo(this.#monotonicMs + ms)
+  }
+
   /** Lets time pass, waking each sleeper at its time, and lets all that follows from it happen. */
   async advance(ms: number): Promise<void> {
     const endMs = this.#monotonicMs + ms

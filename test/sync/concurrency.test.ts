@@ -17,19 +17,19 @@ const pi: ConcurrencyLimits = {
 describe('concurrency', () => {
   const table: readonly [string, Partial<ConcurrencyLimits>, [number, number, number, number]][] = [
     // threads, uploads per thread, uploads, large ones among them
-    ['of a Pi with four cores and 4 GB', {}, [4, 2, 8, 2]],
-    ['of two cores and 1 GB', { cores: 2, memoryBytes: 1000 * MB }, [2, 2, 4, 2]],
-    ['of two cores and 512 MB', { cores: 2, memoryBytes: 512 * MB }, [1, 2, 2, 1]],
-    ['of two cores and no memory to speak of', { cores: 2, memoryBytes: 64 * MB }, [1, 2, 2, 1]],
-    ['of two cores with 250 threads allowed', { cores: 2, maxThreads: 250 }, [2, 2, 4, 2]],
-    ['of a machine with 64 cores', { cores: 64, memoryBytes: 256_000 * MB }, [64, 1, 64, 2]],
-    ['of four cores with one thread allowed', { maxThreads: 1 }, [1, 2, 2, 1]],
+    ['of a Pi with four cores and 4 GB', {}, [3, 2, 6, 2]],
+    ['of two cores and 1 GB', { cores: 2, memoryBytes: 1000 * MB }, [1, 4, 4, 2]],
+    ['of two cores and 512 MB', { cores: 2, memoryBytes: 512 * MB }, [1, 4, 4, 2]],
+    ['of two cores and no memory to speak of', { cores: 2, memoryBytes: 64 * MB }, [1, 4, 4, 2]],
+    ['of two cores with 250 threads allowed', { cores: 2, maxThreads: 250 }, [1, 4, 4, 2]],
+    ['of a machine with 64 cores', { cores: 64, memoryBytes: 256_000 * MB }, [63, 2, 64, 2]],
+    ['of four cores with one thread allowed', { maxThreads: 1 }, [1, 4, 4, 2]],
     ['of one upload at a time', { uploadsInFlight: 1 }, [1, 1, 1, 1]],
     ['of two uploads: one is left to small files', { uploadsInFlight: 2 }, [2, 1, 2, 1]],
-    ['of three uploads on two cores', { uploadsInFlight: 3, cores: 2 }, [2, 2, 3, 2]],
-    ['of 16 uploads', { uploadsInFlight: 16 }, [4, 4, 16, 2]],
-    ['of 64 uploads', { uploadsInFlight: 64 }, [4, 8, 32, 2]],
-    ['of 1000 uploads on 16 cores', { uploadsInFlight: 1000, cores: 16 }, [16, 4, 64, 2]],
+    ['of three uploads on two cores', { uploadsInFlight: 3, cores: 2 }, [1, 3, 3, 2]],
+    ['of 16 uploads', { uploadsInFlight: 16 }, [3, 6, 16, 2]],
+    ['of 64 uploads', { uploadsInFlight: 64 }, [3, 8, 24, 2]],
+    ['of 1000 uploads on 16 cores', { uploadsInFlight: 1000, cores: 16 }, [15, 5, 64, 2]],
   ]
   for (const [when, limits, [threads, uploadsPerThread, uploads, singleUploads]] of table) {
     test(when, () => {

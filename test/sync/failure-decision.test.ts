@@ -4,8 +4,18 @@ import { decideFailure, type FailureDecision } from '../../src/sync/failure-deci
 import type { TransferFailureKind } from '../../src/wire/transfer-failure.ts'
 import { refused } from '../support/fake-transport.ts'
 
-const backOff: FailureDecision = { action: 'hold_all', waitMs: undefined, lasting: false }
-const quarterHour: FailureDecision = { action: 'hold_all', waitMs: 900_000, lasting: true }
+const backOff: FailureDecision = {
+  action: 'hold_all',
+  waitMs: undefined,
+  lasting: false,
+  apart: false,
+}
+const quarterHour: FailureDecision = {
+  action: 'hold_all',
+  waitMs: 900_000,
+  lasting: true,
+  apart: false,
+}
 const suspect: FailureDecision = { action: 'suspect_files' }
 const tooLarge: FailureDecision = { action: 'too_large' }
 
@@ -35,7 +45,7 @@ const byStatus: readonly [number, FailureDecision][] = [
   [418, backOff],
   [422, suspect],
   [429, backOff],
-  [500, backOff],
+  [500, { ...backOff, apart: true }],
   [502, backOff],
   [503, backOff],
   [504, backOff],

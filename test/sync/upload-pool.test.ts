@@ -86,6 +86,18 @@ describe('the pool of threads', () => {
     assert.equal(upload.threads, 2)
   })
 
+  test('starts another thread for a second upload before it gives one of them two', async () => {
+    const upload = open(`
+      export default async ({ shard }) => {
+        await new Promise((resolve) => setTimeout(resolve, 30))
+        return told(unpackShard(shard))
+      }`)
+    await upload.upload(shard())
+    assert.equal(upload.threads, 1)
+    await Promise.all([upload.upload(shard()), upload.upload(shard())])
+    assert.equal(upload.threads, 2)
+  })
+
   test('hands on how far uploads are', async () => {
     const one = shard()
     await open(`

@@ -263,6 +263,17 @@ describe('invariant 4: one bad file', () => {
     await uploader.stop(0)
   })
 
+  test('with which the receiver fails does not keep the others of its bundle for ever', async () => {
+    const { uploader, settler, clock } = new TestUploader(refusePoison(500))
+    const good = imaginaries(255, 10)
+    uploader.add([...good, poison])
+    await clock.advance(30_000)
+    await uploader.whenIdle()
+    assert.deepEqual(settler.settled.toSorted(), paths(good).toSorted())
+    assert.deepEqual(settler.retried, [poison.path])
+    assert.deepEqual(settler.setAsideFiles, [])
+  })
+
   test('after the other is set aside, however many, while good ones go through', async () => {
     const isPoison = (path: string) => path.startsWith('/data/poison')
     const { uploader, settler, clock } = new TestUploader((shard) => {

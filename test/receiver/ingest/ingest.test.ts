@@ -16,6 +16,7 @@ import type { Outcome } from '../../../src/wire/outcome.ts'
 import { WireError } from '../../../src/wire/wire-error.ts'
 import { buildMessage } from '../../support/message.ts'
 import { MemorySegmentStore } from '../support/memory-segment-store.ts'
+import { until } from '../support/receiver.ts'
 import { cutAt, incoming, ingestInto, newStores, readAll } from '../support/stores.ts'
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
@@ -279,8 +280,7 @@ test('invariants 4 and 7: only so many large uploads are under way at once, and 
   const ingest = ingestInto({ segments, catalog }, { memoryBytes: 4 * 1024 * 1024 })
   const bodies = Array.from({ length: 6 }, openBody)
   const uploads = bodies.map((body) => ingest.take(incoming(message, { single: true, body })))
-  const { length: open } = await untilSome(() => readdir(join(folder, 'segments')), 4)
-  assert.equal(open, 4)
+  await until(async () => (await readdir(join(folder, 'segments'))).length === 4)
   const small = buildMessage([{ path: '/small', bytes: 'small' }])
   assert.deepEqual(statuses(await ingest.take(incoming(small))), ['stored'])
   for (const body of bodies.slice(0, 5)) body.destroy()
@@ -289,17 +289,6 @@ test('invariants 4 and 7: only so many large uploads are under way at once, and 
   assert.deepEqual(await Promise.all(uploads.slice(0, 5)), Array(5).fill(undefined))
   assert.equal((await segments.list()).length, 2)
 })
-
-async function untilSome<T>(
-  look: () => Promise<readonly T[]>,
-  count: number,
-): Promise<readonly T[]> {
-  while (true) {
-    const found = await look()
-    if (found.length >= count) return found
-    await turn()
-  }
-}
 
 const failures: Record<string, Partial<OwnSegment>> = {
   write: { write: () => Promise.reject(new Error('ENOSPC')) },
@@ -374,7 +363,7 @@ test('drain resolves when what was complete has its answer.', async (t) => {
       .take(incoming(buildMessage([{ path: `/${index}`, bytes: 'x' }])))
       .then(() => (answered += 1)),
   )
-  while (answered === 0) await turn()
+  await until(() => answered > 0)
   await ingest.drain()
   await Promise.all(takes)
   assert.equal(answered, 10)

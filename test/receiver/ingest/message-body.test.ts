@@ -7,7 +7,8 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** A body that gets bytes when the test says so. */
 function openBody(highWaterMark = 16): Readable {
-  return new Readable({ read: () => {}, highWaterMark })
+  // As streams of node:http2 are, which do not close by themselves when they end.
+  return new Readable({ read: () => {}, highWaterMark, autoDestroy: false })
 }
 
 async function readBatches(body: Readable, contentLength: number): Promise<string> {

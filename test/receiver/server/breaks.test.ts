@@ -4,7 +4,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, constants } from 'node
 import { test } from 'node:test'
 import { singleUploadAboveBytes } from '../../../src/wire/limits.ts'
 import { buildMessage } from '../../support/message.ts'
-import { flags, frameTypes, RawHttp2 } from '../support/raw-http2.ts'
+import { encodeFrame, encodeHeaders, flags, frameTypes, RawHttp2 } from '../support/raw-http2.ts'
 import {
   type Answer,
   answerOf,
@@ -70,7 +70,7 @@ for (const { kind, message, more } of kinds) {
   }
 
   test(`A ${kind} whose sender falls silent is cut off, and its connection can go on.`, async (t) => {
-    const receiver = await startRunning(t, { limits: { streamIdleMs: 40 } })
+    const receiver = await startRunning(t, { limits: { streamIdleMs: 150 } })
     const session = receiver.connect()
     const stream = session.request({ ...uploadHeaders(receiver.robot, message), ...more })
     stream.write(message.body.subarray(0, message.body.length / 2))
@@ -82,7 +82,7 @@ for (const { kind, message, more } of kinds) {
   })
 
   test(`A ${kind} that is slow, but moves, is not cut off.`, async (t) => {
-    const receiver = await startRunning(t, { limits: { streamIdleMs: 150 } })
+    const receiver = await startRunning(t, { limits: { streamIdleMs: 300 } })
     const session = receiver.connect()
     const stream = session.request({ ...uploadHeaders(receiver.robot, message), ...more })
     const answer = answerOf(stream)
@@ -90,7 +90,7 @@ for (const { kind, message, more } of kinds) {
     for (let part = 0; part < parts; part += 1) {
       const share = message.body.length / parts
       stream.write(message.body.subarray(part * share, (part + 1) * share))
-      await new Promise((resolve) => setTimeout(resolve, 30))
+      await new Promise((resolve) => setTimeout(resolve, 40))
     }
     stream.end()
     assert.equal((await answer)?.status, 200)
@@ -113,6 +113,35 @@ test('An END_STREAM before the declared length is a break, also from a peer that
   await assertNothingKept(receiver)
 })
 
+test("A request that was reset, without an error, before its answer was due is nobody's error.", async (t) => {
+  const receiver = await startRunning(t, { minFreeShare: 0.999999 })
+  for (let time = 0; time < 20; time += 1) {
+    const raw = await RawHttp2.connect(t, receiver.port, receiver.caPem)
+    raw.acknowledgeSettings()
+    const noError = Buffer.alloc(4)
+    // In one write: the receiver reads all of it before it knows how full its disk is.
+    raw.socket.write(
+      Buffer.concat([
+        encodeFrame(
+          frameTypes.headers,
+          flags.endHeaders,
+          1,
+          encodeHeaders(rawHeaders(receiver, 9000)),
+        ),
+        encodeFrame(frameTypes.data, 0, 1, Buffer.alloc(5000)),
+        encodeFrame(frameTypes.resetStream, 0, 1, noError),
+      ]),
+    )
+    raw.send(frameTypes.ping, 0, 0, Buffer.alloc(8))
+    await until(() => raw.received(frameTypes.ping).length > 0)
+    raw.socket.destroy()
+  }
+  assert.deepEqual(
+    receiver.lines.filter(({ event }) => event !== 'upload_refused'),
+    [],
+  )
+})
+
 function rawHeaders(receiver: RunningReceiver, contentLength: number) {
   return {
     ':method': 'POST',
@@ -126,7 +155,7 @@ function rawHeaders(receiver: RunningReceiver, contentLength: number) {
 }
 
 test('invariant 4: an upload that waits for its turn is not taken for an idle one, nor is its connection.', async (t) => {
-  const limits = { streamIdleMs: 40, connectionIdleMs: 120 }
+  const limits = { streamIdleMs: 200, connectionIdleMs: 500 }
   const receiver = await startRunning(t, { memoryBytes, limits })
   const full = buildMessage([{ path: '/full', bytes: Buffer.alloc(3_000_000) }])
   const holding = receiver.connect()
@@ -136,9 +165,9 @@ test('invariant 4: an upload that waits for its turn is not taken for an idle on
   await new Promise((resolve) => setTimeout(resolve, 20))
   const next = buildMessage([{ path: '/next', bytes: Buffer.alloc(2_000_000) }])
   const waiting = upload(receiver.connect(), receiver.robot, next)
-  for (let part = 1; part <= 15; part += 1) {
+  for (let part = 1; part <= 20; part += 1) {
     holder.write(full.body.subarray(part * 1000, part * 1000 + 1000))
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await new Promise((resolve) => setTimeout(resolve, 40))
   }
   assert.deepEqual(await receiver.stored(), [], 'it waited')
   // The one that holds the room falls silent, and is cut off.
@@ -146,8 +175,8 @@ test('invariant 4: an upload that waits for its turn is not taken for an idle on
   assert.equal((await waiting).status, 200)
 })
 
-test('An idle connection is closed, but not while an answer is due.', async (t) => {
-  const receiver = await startRunning(t, { limits: { connectionIdleMs: 40 } })
+test('An idle connection is closed.', async (t) => {
+  const receiver = await startRunning(t, { limits: { streamIdleMs: 50, connectionIdleMs: 150 } })
   const session = receiver.connect()
   assert.equal((await upload(session, receiver.robot, bundle)).status, 200)
   await until(() => session.destroyed)

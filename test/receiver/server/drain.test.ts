@@ -65,8 +65,9 @@ test('Connections without a request, a handshake or an end do not keep a receive
 
 test('Nobody can connect once a receiver has ended, and ending it again is harmless.', async (t) => {
   const running = await startRunning(t)
-  await Promise.all([running.receiver.close(), running.receiver.close()])
-  await running.receiver.close()
+  const closing = running.receiver.close()
+  assert.equal(running.receiver.close(), closing)
+  await closing
   const socket = connectTcp(running.port, 'localhost')
   await assert.rejects(once(socket, 'connect'), { code: 'ECONNREFUSED' })
 })

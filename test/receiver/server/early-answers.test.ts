@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs'
 import type { ClientHttp2Session, OutgoingHttpHeaders } from 'node:http2'
 import { test } from 'node:test'
 import { buildMessage } from '../../support/message.ts'
+import { flags, frameTypes, RawHttp2, uploadRequest } from '../support/raw-http2.ts'
 import {
   answerOf,
   basic,
@@ -104,20 +105,54 @@ test('A sender that stops sending when it is answered keeps its connection, and 
   }
 })
 
-test('An answer is delivered whole to a sender that reads it late, though its body is complete.', async (t) => {
-  const receiver = await startRunning(t, { limits: { lingerMs: 5 } })
+test('A sender that looks at the answer only when it has sent everything can send everything.', async (t) => {
+  const receiver = await startRunning(t, { limits: { lingerMs: 60_000 } })
   const session = receiver.connect()
-  const many = buildMessage(
-    Array.from({ length: 1024 }, (_, index) => ({ path: `/many/${index}`, bytes: '' })),
-  )
-  const stream = session.request(uploadHeaders(receiver.robot, many))
-  const answer = answerOf(stream)
-  stream.end(many.body)
-  // Its window is full long before the end of the answer.
-  stream.once('response', () => {
-    stream.pause()
-    setTimeout(() => stream.resume(), 40)
-  })
-  const { body } = (await answer) ?? {}
-  assert.equal(JSON.parse(String(body)).outcomes.length, 1024)
+  const body = Buffer.alloc(1_000_000)
+  for (const authorization of [receiver.robot, basic('robot', 'wrong')]) {
+    const stream = session.request({
+      ...uploadHeaders(authorization, message),
+      'content-type': 'text/plain',
+      'content-length': body.length,
+    })
+    const answer = answerOf(stream)
+    stream.end(body)
+    assert.equal((await answer)?.status, authorization === receiver.robot ? 415 : 401)
+    assert.equal(stream.rstCode, 0)
+  }
 })
+
+for (const isEndLate of [false, true]) {
+  const when = isEndLate ? 'after' : 'before'
+  test(`An answer is delivered whole to a sender that reads slowly and ended its body ${when} it.`, async (t) => {
+    const receiver = await startRunning(t, { limits: { lingerMs: 20 } })
+    const many = buildMessage(
+      Array.from({ length: 1024 }, (_, index) => ({ path: `/many/${index}`, bytes: '' })),
+    )
+    const raw = await RawHttp2.connect(t, receiver.port, receiver.caPem)
+    raw.acknowledgeSettings()
+    // SETTINGS_INITIAL_WINDOW_SIZE: 100 bytes of an answer of more than 100,000.
+    raw.send(frameTypes.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, 100]))
+    raw.openStream(1, {
+      ...uploadRequest(receiver.robot, many.body.length),
+      'content-type': many.contentType,
+    })
+    // The windows of a sender that has shown who it is.
+    await until(() => raw.received(frameTypes.windowUpdate).length > 0)
+    raw.acknowledgeSettings()
+    for (let at = 0; at < many.body.length; at += 16_000) {
+      const isLast = at + 16_000 >= many.body.length
+      const flagBits = isLast && !isEndLate ? flags.endStream : 0
+      raw.send(frameTypes.data, flagBits, 1, many.body.subarray(at, at + 16_000))
+    }
+    await until(() => raw.received(frameTypes.headers, 1).length > 0)
+    if (isEndLate) raw.send(frameTypes.data, flags.endStream, 1)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const more = Buffer.from([0, 16, 0, 0])
+    for (const streamId of [0, 1]) raw.send(frameTypes.windowUpdate, 0, streamId, more)
+    await until(() => raw.received(frameTypes.data, 1).at(-1)?.flags === flags.endStream)
+    const pieces = raw.received(frameTypes.data, 1).map(({ payload }) => payload)
+    assert.equal(JSON.parse(String(Buffer.concat(pieces))).outcomes.length, 1024)
+    assert.deepEqual(raw.received(frameTypes.resetStream), [])
+  })
+}

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { crc32 } from 'node:zlib'
 import { blake3 } from '../../../src/base/hash.ts'
 import {
   encodeRecordHead,
@@ -147,6 +148,26 @@ test('A head or trailer with any bit turned over is none.', async () => {
       assert.equal(await read(readFrom(flipBit(bytes, bit)), 0), undefined, `bit ${bit}`)
     }
   }
+})
+
+test('invariant 9: a length that no head or trailer has is not read for.', async () => {
+  const bytes = encodeRecordHead(head)
+  bytes.writeUInt32BE(0xffff_ffff, 4)
+  let mostBytes = 0
+  const readAt: ReadAt = async (offset, sizeBytes) => {
+    mostBytes = Math.max(mostBytes, sizeBytes)
+    return bytes.subarray(offset, offset + sizeBytes)
+  }
+  assert.equal(await readRecordHead(readAt, 0), undefined)
+  assert.ok(mostBytes <= 2 * 1024 * 1024, `${mostBytes}`)
+})
+
+test('A head with something behind what is known of it is none.', async () => {
+  const payload = Buffer.concat([encodeRecordHead(head).subarray(8, -4), Buffer.from([0xc0])])
+  const block = Buffer.concat([encodeRecordHead(head).subarray(0, 8), payload, Buffer.alloc(4)])
+  block.writeUInt32BE(payload.length, 4)
+  block.writeUInt32BE(crc32(payload), block.length - 4)
+  assert.equal(await readRecordHead(readFrom(block), 0), undefined)
 })
 
 test('A head is not taken for a trailer, nor the other way round.', async () => {
