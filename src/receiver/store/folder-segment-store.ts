@@ -1,8 +1,10 @@
 import { type FileHandle, mkdir, open, readdir, stat, truncate, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../base/errors.ts'
+import { FileOwnSegment } from './file-own-segment.ts'
 import { segmentMagic } from './record.ts'
 import type { OwnSegment, Placement, SegmentInfo, SegmentStore } from './segment-store.ts'
+import { writeAll } from './write-all.ts'
 
 const fileNamePattern = /^(\d{12})\.seg$/
 
@@ -199,46 +201,6 @@ export class FolderSegmentStore implements SegmentStore {
   }
 }
 
-class FileOwnSegment implements OwnSegment {
-  readonly segmentId: number
-  readonly #path: string
-  readonly #file: FileHandle
-  readonly #syncFolder: () => Promise<void>
-  #end = 0
-  #open = true
-
-  constructor(segmentId: number, path: string, file: FileHandle, syncFolder: () => Promise<void>) {
-    this.segmentId = segmentId
-    this.#path = path
-    this.#file = file
-    this.#syncFolder = syncFolder
-  }
-
-  async write(pieces: readonly Buffer[]): Promise<void> {
-    this.#end += await writeAll(this.#file, pieces, this.#end)
-  }
-
-  async finish(): Promise<void> {
-    await this.#file.datasync()
-    await this.#close()
-    await this.#syncFolder()
-  }
-
-  async discard(): Promise<void> {
-    try {
-      await this.#close()
-    } finally {
-      await unlink(this.#path)
-    }
-  }
-
-  async #close(): Promise<void> {
-    if (!this.#open) return
-    this.#open = false
-    await this.#file.close()
-  }
-}
-
 async function segmentIdsIn(folder: string): Promise<number[]> {
   const ids: number[] = []
   for (const name of await readdir(folder)) {
@@ -250,21 +212,3 @@ async function segmentIdsIn(folder: string): Promise<number[]> {
 
 /** What went wrong first is thrown; this is only tidying up after it. */
 function ignoreSecondFailure(): void {}
-
-/** A write may be cut short (a full disk, a signal): goes on until all is written or it fails. */
-async function writeAll(
-  file: FileHandle,
-  pieces: readonly Buffer[],
-  position: number,
-): Promise<number> {
-  let total = 0
-  for (const piece of pieces) total += piece.length
-  let written = (await file.writev(pieces as Buffer[], position)).bytesWritten
-  if (written < total) {
-    const all = Buffer.concat(pieces)
-    while (written < total) {
-      written += (await file.write(all, written, total - written, position + written)).bytesWritten
-    }
-  }
-  return total
-}

@@ -1,19 +1,14 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import {
-  type BytePath,
-  bytePathFromBytes,
-  joinPath,
-  nameOf,
-  parentOf,
-} from '../../base/byte-path.ts'
+import { nameOf, parentOf } from '../../base/byte-path.ts'
 import { blake3 } from '../../base/hash.ts'
 import type { FileLabels, ManifestFile } from '../../wire/manifest.ts'
 import type { Catalog, FileEntry, MessageEntry, StoredFile } from './catalog.ts'
 import { catalogError, newerCatalog, noCatalogYet } from './catalog-errors.ts'
 import { schema, schemaVersion } from './catalog-schema.ts'
+import { type FileRow, storedFile } from './file-row.ts'
 import { IdTable, rememberedIds } from './id-table.ts'
-import { type LabelsRow, labelsFromRow, labelsToRow } from './labels-row.ts'
+import { type LabelsRow, labelsToRow } from './labels-row.ts'
 
 /** The catalog of an embedded receiver. */
 export class SqliteCatalog implements Catalog {
@@ -247,33 +242,5 @@ export class SqliteCatalog implements Catalog {
     this.#labelKeys = new WeakMap()
     this.#machineIds.forget()
     this.#folderIds.forget()
-  }
-}
-
-interface FileRow extends LabelsRow {
-  machine: string
-  folder: Uint8Array
-  name: Uint8Array
-  size: bigint
-  mtime_ns: bigint
-  ctime_ns: bigint
-  blake3: Uint8Array
-  received_at_ms: bigint
-  segment: bigint
-  offset: bigint
-}
-
-function storedFile(row: FileRow): StoredFile {
-  return {
-    machine: row.machine,
-    path: joinPath(bytePathFromBytes(row.folder), bytePathFromBytes(row.name)) as BytePath,
-    sizeBytes: Number(row.size),
-    mtimeNs: row.mtime_ns,
-    ctimeNs: row.ctime_ns,
-    digest: Buffer.from(row.blake3).toString('hex'),
-    receivedAtMs: Number(row.received_at_ms),
-    labels: labelsFromRow(row),
-    segmentId: Number(row.segment),
-    offset: Number(row.offset),
   }
 }
