@@ -9,6 +9,7 @@ interface LockedPackage {
   readonly dev?: boolean
   readonly resolved?: string
   readonly hasInstallScript?: boolean
+  readonly optionalDependencies?: Readonly<Record<string, string>>
   readonly version?: string
 }
 
@@ -66,5 +67,13 @@ test('docs/dependencies.md says why for each', () => {
   )
   for (const name of Object.keys({ ...dependencies, ...devDependencies })) {
     assert.ok(text.includes(`\`${name}\``), name)
+  }
+})
+
+test('the lockfile has every optional part of every package: npm ci refuses one that has not', () => {
+  const names = new Set(packages.map(([path]) => nameOf(path)))
+  for (const [path, { optionalDependencies = {} }] of packages) {
+    const missing = Object.keys(optionalDependencies).filter((name) => !names.has(name))
+    assert.deepEqual(missing, [], path)
   }
 })
