@@ -49,12 +49,18 @@ export function isAtOrBelow(path: BytePath, folder: BytePath): boolean {
   return path === folder || folder === '/' || path.startsWith(`${folder}/`)
 }
 
+/** The names from below `folder` down to `path`, which must lie at or below it. */
+export function segmentsBelow(path: BytePath, folder: BytePath): string[] {
+  if (path === folder) return []
+  return path.slice(folder === '/' ? 1 : folder.length + 1).split('/')
+}
+
 /**
  * The path for people and logs: UTF-8 where it is UTF-8; control characters, backslashes and bytes
  * that are not UTF-8 as `\xNN`, so that a name can neither forge a log line nor drive a terminal.
  */
 export function showPath(path: BytePath): string {
-  const text = decodeUtf8(path)
+  const text = pathText(path)
   if (text === undefined) {
     return path.replace(/[^\x20-\x5b\x5d-\x7e]/g, escapeChar)
   }
@@ -63,7 +69,8 @@ export function showPath(path: BytePath): string {
   )
 }
 
-function decodeUtf8(path: BytePath): string | undefined {
+/** The path as text that {@link bytePath} turns back, or undefined when it is not UTF-8. */
+export function pathText(path: BytePath): string | undefined {
   if (!beyondAscii.test(path)) return path
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(pathBytes(path))

@@ -22,4 +22,9 @@ export class StreamHasher {
   digest(): Digest {
     return this.#hasher.digest('hex')
   }
+
+  /** Starts afresh, with no bytes. */
+  reset(): void {
+    this.#hasher.reset()
+  }
 }

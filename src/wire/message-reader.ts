@@ -1,8 +1,17 @@
 import { blake3, type Digest } from '../base/hash.ts'
-import { digestBytes, manifestContentType, maxManifestBytes, maxPartHeaderBytes } from './limits.ts'
+import { HeldBytes } from './held-bytes.ts'
+import { digestBytes, manifestContentType, maxManifestBytes } from './limits.ts'
 import type { Manifest } from './manifest.ts'
 import { decodeManifest } from './manifest-codec.ts'
 import { decodeJsonManifest } from './manifest-json.ts'
+import {
+  afterFirstBoundary,
+  afterLineEnd,
+  delimiterOf,
+  Epilogue,
+  endOfPartHeader,
+  isClosing,
+} from './multipart-framing.ts'
 import { filePartHead, unpackDigests } from './multipart-layout.ts'
 import { type PartHeader, parsePartHeader } from './part-header.ts'
 import { WireError } from './wire-error.ts'
@@ -28,13 +37,6 @@ type State =
   | 'tail'
   | 'complete'
 
-const newline = 0x0a
-const carriageReturn = 0x0d
-const dash = 0x2d
-/** All that may follow the closing boundary. */
-const lastLineEnd = [carriageReturn, newline]
-const noBytes = Buffer.alloc(0)
-
 /**
  * Reads one upload message as it arrives, in pieces of any size. Files are framed by the sizes in the
  * manifest, and each boundary must stand where that puts it: content is never searched. Memory: the
@@ -53,16 +55,14 @@ export class MessageReader {
   #fileIndex = -1
   #fileBytesLeft = 0
   #pushedBytes = 0
-  /** Bytes that were not enough to go on: the start of a grown buffer of which `#heldBytes` are used. */
-  #held: Buffer = noBytes
-  #heldBytes = 0
+  readonly #held = new HeldBytes()
+  readonly #epilogue = new Epilogue()
   /** How much of a manifest's bytes were searched for its end already. */
   #searchedBytes = 0
-  #bytesAfterClose = 0
 
   constructor(boundary: string, sink: MessageSink) {
     this.#sink = sink
-    this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
+    this.#delimiter = delimiterOf(boundary)
     this.#usualFileHead = Buffer.from(filePartHead(boundary), 'latin1')
   }
 
@@ -80,14 +80,14 @@ export class MessageReader {
   /** @throws WireError when the bytes are not a message of this protocol; push nothing after that. */
   push(piece: Buffer): void {
     this.#pushedBytes += piece.length
-    const bytes = this.#heldBytes === 0 ? piece : this.#appendToHeld(piece)
+    const bytes = this.#held.join(piece)
     let at = 0
     while (true) {
       const next = this.#step(bytes, at)
       if (next === undefined) break
       at = next
     }
-    this.#hold(bytes, at)
+    this.#held.keep(bytes, at)
   }
 
   /** Consumes one thing that starts at `at` and returns where it ends, or undefined for "more bytes". */
@@ -115,31 +115,14 @@ export class MessageReader {
   }
 
   #firstBoundary(bytes: Buffer, at: number): number | undefined {
-    // The delimiter without its leading line end.
-    const length = this.#delimiter.length - 2
-    if (bytes.length - at < length + 2) return undefined
-    if (this.#delimiter.compare(bytes, at, at + length, 2) !== 0) {
-      throw new WireError('bad_multipart', 'the message does not start with its boundary')
-    }
-    return this.#lineEnd(bytes, at + length)
-  }
-
-  #lineEnd(bytes: Buffer, at: number): number {
-    if (bytes[at] !== carriageReturn || bytes[at + 1] !== newline) {
-      throw new WireError('bad_multipart', 'a boundary is not followed by a line end')
-    }
-    this.#state = 'part header'
-    return at + 2
+    const end = afterFirstBoundary(bytes, at, this.#delimiter)
+    if (end !== undefined) this.#state = 'part header'
+    return end
   }
 
   #partHeader(bytes: Buffer, at: number): number | undefined {
-    const end = bytes.indexOf('\r\n\r\n', at, 'latin1')
-    // Of bytes without an end, the last three may already belong to it.
-    const atLeast = end === -1 ? bytes.length - 3 : end
-    if (atLeast - at > maxPartHeaderBytes) {
-      throw new WireError('bad_multipart', `a part's header has over ${maxPartHeaderBytes} bytes`)
-    }
-    if (end === -1) return undefined
+    const end = endOfPartHeader(bytes, at)
+    if (end === undefined) return undefined
     this.#startPart(parsePartHeader(bytes.toString('latin1', at, end)))
     return end + 4
   }
@@ -212,7 +195,9 @@ export class MessageReader {
       }
     }
     const end = this.#delimiterAt(bytes, at, 'file')
-    return end === undefined ? undefined : this.#lineEnd(bytes, end)
+    if (end === undefined) return undefined
+    this.#state = 'part header'
+    return afterLineEnd(bytes, end)
   }
 
   #digestsBody(bytes: Buffer, at: number): number | undefined {
@@ -226,7 +211,7 @@ export class MessageReader {
   #tail(bytes: Buffer, at: number): number | undefined {
     const end = this.#delimiterAt(bytes, at, 'digests')
     if (end === undefined) return undefined
-    if (bytes[end] !== dash || bytes[end + 1] !== dash) {
+    if (!isClosing(bytes, end)) {
       throw new WireError('bad_multipart', 'the closing boundary does not follow the digests')
     }
     this.#state = 'complete'
@@ -235,11 +220,8 @@ export class MessageReader {
 
   #afterClose(bytes: Buffer, at: number): number | undefined {
     if (at === bytes.length) return undefined
-    if (bytes[at] !== lastLineEnd[this.#bytesAfterClose]) {
-      throw new WireError('bad_multipart', 'bytes follow the closing boundary')
-    }
-    this.#bytesAfterClose += 1
-    return at + 1
+    this.#epilogue.push(bytes, at)
+    return bytes.length
   }
 
   /** Where the delimiter at `at` ends, if it and two bytes more are there. */
@@ -254,32 +236,6 @@ export class MessageReader {
       )
     }
     return end
-  }
-
-  #hold(bytes: Buffer, from: number): void {
-    const size = bytes.length - from
-    if (size === 0) {
-      // Not kept for the file that follows: a manifest may have made it 2 MiB long.
-      this.#held = noBytes
-      this.#heldBytes = 0
-      return
-    }
-    if (bytes.buffer === this.#held.buffer && from === 0) return
-    if (size > this.#held.length) this.#held = Buffer.allocUnsafeSlow(Math.max(256, size * 2))
-    bytes.copy(this.#held, 0, from)
-    this.#heldBytes = size
-  }
-
-  #appendToHeld(piece: Buffer): Buffer {
-    const size = this.#heldBytes + piece.length
-    if (size > this.#held.length) {
-      const grown = Buffer.allocUnsafeSlow(size * 2)
-      this.#held.copy(grown, 0, 0, this.#heldBytes)
-      this.#held = grown
-    }
-    piece.copy(this.#held, this.#heldBytes)
-    this.#heldBytes = size
-    return this.#held.subarray(0, size)
   }
 }
 

@@ -53,6 +53,14 @@ export class MsgpackWriter {
     this.#int64(BigInt(value))
   }
 
+  /** Always in nine bytes, so that another number can be put in its place later. */
+  wideUint(value: number): void {
+    this.#reserve(9)
+    this.#buffer[this.#length] = 0xcf
+    this.#buffer.writeBigUInt64BE(BigInt(value), this.#length + 1)
+    this.#length += 9
+  }
+
   text(value: string): void {
     const size = Buffer.byteLength(value, 'utf8')
     if (size < 32) this.#byte(0xa0 | size)

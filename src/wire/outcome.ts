@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+import { type BytePath, pathBytes } from '../base/byte-path.ts'
 import type { Digest } from '../base/hash.ts'
 import { digestBytes, maxFileSizeBytes, maxFilesPerMessage, protocolVersion } from './limits.ts'
 import { MsgpackError, MsgpackReader } from './msgpack-reader.ts'
@@ -13,6 +15,8 @@ export interface Outcome {
   readonly reason?: RejectReason
   readonly sizeBytes: number
   readonly digest: Digest
+  /** Only where the sender sent no manifest, so that it learns under which path the file stands. */
+  readonly path?: BytePath
 }
 
 /** The codes on the wire and in segments. Never renumber. */
@@ -63,14 +67,21 @@ export function decodeOutcomes(bytes: Uint8Array, fileCount: number): Outcome[] 
   return outcomes
 }
 
-/** The same answer for people and other clients. */
+/** The same answer for people and other clients, with the paths that only the receiver knows. */
 export function outcomesAsJson(outcomes: readonly Outcome[]): string {
   return JSON.stringify({
-    outcomes: outcomes.map(({ status, reason, sizeBytes, digest }) => ({
+    outcomes: outcomes.map(({ status, reason, path, sizeBytes, digest }) => ({
       status,
       ...(reason !== undefined && { reason }),
+      ...(path !== undefined && pathAsJson(path)),
       size: sizeBytes,
       blake3: digest,
     })),
   })
+}
+
+function pathAsJson(path: BytePath): { path: string; path_base64?: string } {
+  const bytes = pathBytes(path)
+  const text = bytes.toString('utf8')
+  return isUtf8(bytes) ? { path: text } : { path: text, path_base64: bytes.toString('base64') }
 }

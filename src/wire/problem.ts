@@ -1,6 +1,6 @@
 /** RFC 9457 problem document, as far as both ends use it. */
 export interface Problem {
-  /** A stable code of ours: the last segment of `type`. */
+  /** A stable code: the last segment of `type`, with underscores where a registered type has hyphens. */
   readonly code: string
   readonly status: number
   /** What happened and what to do, for people. */
@@ -10,13 +10,22 @@ export interface Problem {
 export const problemContentType = 'application/problem+json'
 const typePrefix = 'urn:longshore:problem:'
 
+/** What draft-ietf-httpbis-resumable-upload registers: clients that are not ours know these by type. */
+const registeredPrefix = 'https://iana.org/assignments/http-problem-types#'
+const registeredCodes: ReadonlySet<string> = new Set([
+  'mismatching_upload_offset',
+  'completed_upload',
+  'inconsistent_upload_length',
+])
+
 export function problemAsJson({ code, status, detail }: Problem): string {
-  return JSON.stringify({
-    type: typePrefix + code,
-    title: code.replaceAll('_', ' '),
-    status,
-    detail,
-  })
+  return JSON.stringify({ type: typeOf(code), title: code.replaceAll('_', ' '), status, detail })
+}
+
+function typeOf(code: string): string {
+  return registeredCodes.has(code)
+    ? registeredPrefix + code.replaceAll('_', '-')
+    : typePrefix + code
 }
 
 /**
@@ -27,7 +36,7 @@ export function problemFrom(status: number, contentType: string, body: string): 
   if (contentType.startsWith(problemContentType)) {
     try {
       const { type, detail } = JSON.parse(body) as { type?: unknown; detail?: unknown }
-      const code = typeof type === 'string' ? ourType.exec(type)?.[1] : undefined
+      const code = typeof type === 'string' ? codeOf(type) : undefined
       if (code !== undefined) {
         return { code, status, detail: typeof detail === 'string' ? oneLine(detail) : '' }
       }
@@ -39,6 +48,12 @@ export function problemFrom(status: number, contentType: string, body: string): 
 }
 
 const ourType = new RegExp(`^${typePrefix}([a-z0-9_]{1,64})$`)
+
+function codeOf(type: string): string | undefined {
+  if (!type.startsWith(registeredPrefix)) return ourType.exec(type)?.[1]
+  const code = type.slice(registeredPrefix.length).replaceAll('-', '_')
+  return registeredCodes.has(code) ? code : undefined
+}
 
 function oneLine(text: string): string {
   return text.slice(0, 1000).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')

@@ -4,6 +4,7 @@
  * error.
  */
 const wireErrors = {
+  bad_request: 400,
   bad_content_type: 415,
   bad_multipart: 400,
   bad_manifest: 422,

@@ -11,6 +11,8 @@ export interface WorkerData {
   readonly progressEveryMs: number
   /** A connection on which nothing moves for this long is given up. */
   readonly stallMs: number
+  /** Random for each process, 32 hex digits: docs/protocol.md, `Longshore-Instance`. */
+  readonly instance?: string
 }
 
 export interface UploadTask {

@@ -162,7 +162,7 @@ const malformed: readonly [string, Buffer, WireErrorCode, RegExp][] = [
     'length_mismatch',
     /where the digests part must end/,
   ],
-  ['has a part without header lines', withHeader(1), 'bad_multipart', /header line without a name/],
+  ['has a part without header lines', withHeader(1), 'bad_multipart', /has no header/],
   [
     'has a part without a disposition',
     withHeader(1, 'Content-Type: image/jpeg'),

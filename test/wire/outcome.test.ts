@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { BytePath } from '../../src/base/byte-path.ts'
 import { MsgpackError } from '../../src/wire/msgpack-reader.ts'
 import {
   decodeOutcomes,
@@ -53,6 +54,19 @@ describe('outcomes', () => {
         { status: 'rejected', reason: 'name_not_allowed', size: 1, blake3: digest },
       ],
     })
+  })
+
+  test('say in JSON, and only there, under which path a file without a manifest stands', () => {
+    const named = ['/a "b".jpg', '/\xc3\xbc', '/\xff'].map((path): Outcome => {
+      return { status: 'stored', sizeBytes: 1, digest, path: path as BytePath }
+    })
+    assert.deepEqual(JSON.parse(outcomesAsJson(named)).outcomes, [
+      { status: 'stored', path: '/a "b".jpg', size: 1, blake3: digest },
+      { status: 'stored', path: '/ü', size: 1, blake3: digest },
+      { status: 'stored', path: '/\ufffd', path_base64: 'L/8=', size: 1, blake3: digest },
+    ])
+    const plain = named.map(({ path: _, ...outcome }) => outcome)
+    assert.deepEqual(encodeOutcomes(named), encodeOutcomes(plain))
   })
 
   test('of another version, with an unknown code, a short hash or more behind them are refused', () => {

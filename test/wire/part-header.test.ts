@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { boundaryFrom, parsePartHeader } from '../../src/wire/part-header.ts'
+import { boundaryFrom, parseFormPartHeader, parsePartHeader } from '../../src/wire/part-header.ts'
 
 function parse(...lines: string[]): ReturnType<typeof parsePartHeader> {
   return parsePartHeader(lines.join('\r\n'))
@@ -17,6 +17,32 @@ describe('the header of a part', () => {
       contentType: 'application/json',
     })
     assert.deepEqual(parse(disposition), { name: 'manifest', contentType: '' })
+  })
+
+  test('names a file as browsers and curl do', () => {
+    const fileName = (value: string) =>
+      parseFormPartHeader(`Content-Disposition: form-data; name="file"; ${value}`).fileName
+    assert.equal(fileName('filename=a.jpg'), 'a.jpg')
+    assert.equal(fileName('filename=""'), '')
+    assert.equal(fileName('filename="%22%0D%0A%2F%25%.jpg"'), '"\r\n%2F%25%.jpg')
+    assert.equal(fileName('filename="\\"so\\".jpg"'), '"so".jpg')
+    assert.equal(fileName('filename="C:\\dir\\a.jpg"'), 'C:\\dir\\a.jpg')
+    assert.equal(fileName('filename="gr\xc3\xbc\xff"'), 'gr\xc3\xbc\xff')
+    assert.equal(fileName('size=3'), undefined)
+  })
+
+  test('may give a name in the extended form, which counts before the plain one', () => {
+    const fileName = (value: string) =>
+      parseFormPartHeader(`Content-Disposition: form-data; name="file"; ${value}`).fileName
+    assert.equal(fileName("filename*=UTF-8''gr%C3%BC%20%22%0d.jpg"), 'gr\xc3\xbc "\r.jpg')
+    assert.equal(fileName("filename*=utf-8'en'%2522; filename=x"), '%22')
+    for (const unreadable of ["ISO-8859-1''%E9", "UTF-8''%E9", "UTF-8''%", "UTF-8''", 'a.jpg']) {
+      assert.equal(fileName(`filename=x%22; filename*=${unreadable}`), 'x"', unreadable)
+      assert.throws(() => fileName(`filename*=${unreadable}`), badMultipart, unreadable)
+      // Where a manifest names the files, it is ignored.
+      const line = `Content-Disposition: form-data; name="file"; filename*=${unreadable}`
+      assert.equal(parse(line).name, 'file')
+    }
   })
 
   test('may have any name, with escapes', () => {

@@ -30,6 +30,20 @@ describe('a problem', () => {
     }
   })
 
+  test('of a resumed upload has the type that is registered for it, and comes back as its code', () => {
+    for (const [code, name] of [
+      ['mismatching_upload_offset', 'mismatching-upload-offset'],
+      ['completed_upload', 'completed-upload'],
+      ['inconsistent_upload_length', 'inconsistent-upload-length'],
+    ] as const) {
+      const problem = { code, status: 409, detail: 'Ask for the offset.' }
+      const json = problemAsJson(problem)
+      const type = `https://iana.org/assignments/http-problem-types#${name}`
+      assert.equal((JSON.parse(json) as { type: string }).type, type)
+      assert.deepEqual(problemFrom(409, problemContentType, json), problem)
+    }
+  })
+
   test('has the status of the answer, not the one that it claims', () => {
     const json = problemAsJson({ code: 'storage_full', status: 200, detail: '' })
     assert.equal(problemFrom(507, problemContentType, json).status, 507)
@@ -49,6 +63,8 @@ describe('a problem', () => {
       [problemContentType, '{"type":"urn:longshore:problem:"}'],
       [problemContentType, '{"type":"urn:longshore:problem:Has Spaces"}'],
       [problemContentType, `{"type":"urn:longshore:problem:${'x'.repeat(65)}"}`],
+      [problemContentType, '{"type":"https://iana.org/assignments/http-problem-types#date"}'],
+      [problemContentType, '{"type":"https://elsewhere.example/#completed-upload"}'],
     ] as const
     for (const [contentType, body] of others) {
       assert.deepEqual(problemFrom(502, contentType, body), unknown(502), body)

@@ -8,11 +8,12 @@ import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { blake3 } from '../../src/base/hash.ts'
+import { verifierFor } from '../../src/receiver/ingest/verifier.ts'
 import { defaultLimits } from '../../src/receiver/server/limits.ts'
 import * as limits from '../../src/wire/limits.ts'
 import { encodeManifest } from '../../src/wire/manifest-codec.ts'
 import { decodeJsonManifest } from '../../src/wire/manifest-json.ts'
-import { encodeOutcomes } from '../../src/wire/outcome.ts'
+import { encodeOutcomes, outcomesAsJson } from '../../src/wire/outcome.ts'
 import { startTestReceiver } from '../support/test-receiver.ts'
 import { exampleMessage, hexDump } from './example.ts'
 
@@ -50,6 +51,17 @@ describe('docs/protocol.md', () => {
     assert.equal(second!.path, '/home/pi/\xff.jpg')
   })
 
+  test('shows what a standard client is answered', () => {
+    const contentDisposition = 'attachment; filename="cam/front.jpg"'
+    assert.ok(page.includes(contentDisposition))
+    const head = { contentType: 'image/jpeg', contentDisposition, uploadId: undefined }
+    const verifier = verifierFor(head)
+    verifier.push(Buffer.from('front\n'))
+    const answer = JSON.parse(outcomesAsJson(verifier.finish().outcomes))
+    const shown = codeBlocks('json').find((text) => text.includes('/cam/front.jpg'))!
+    assert.deepEqual(JSON.parse(shown), answer)
+  })
+
   test('lists every problem that a receiver answers with, and no other', () => {
     const folder = join(top, 'src/receiver/server')
     const sources = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))
@@ -58,7 +70,7 @@ describe('docs/protocol.md', () => {
     for (const [, code, status] of wireErrors.matchAll(/^ {2}(\w+): (\d{3}),$/gm)) {
       inSources.add(`${code} ${status}`)
     }
-    assert.equal(inSources.size, 6)
+    assert.equal(inSources.size, 7)
     for (const source of sources) {
       const constants = new Map(
         [...source.matchAll(/const code = '(\w+)'/g)].map(([, code]) => ['code', code]),
@@ -83,6 +95,8 @@ describe('docs/protocol.md', () => {
       ['bytes of the manifest', limits.maxManifestBytes],
       ['files', limits.maxFilesPerMessage],
       ['bytes of the header of a part', limits.maxPartHeaderBytes],
+      ['parts of a form without a manifest', limits.maxFilesPerMessage],
+      ['bytes of the headers of its parts together', limits.maxManifestBytes],
       ['folders, and labels, in MessagePack', limits.maxFilesPerMessage],
       ['bytes of a folder, of a name, of a root', limits.maxPathBytes],
       ['tags, dataset ids, and parameters, of one file', limits.maxTagsPerFile],

@@ -6,23 +6,13 @@ import type { Outcome } from '../../wire/outcome.ts'
 import { boundaryFrom } from '../../wire/part-header.ts'
 import { WireError } from '../../wire/wire-error.ts'
 import type { FileEntry } from '../store/catalog.ts'
-
-/** What a complete message turned out to hold. */
-export interface Verdict {
-  readonly uploadId: Digest
-  /** Files to keep; offsets count from the first byte of the message. */
-  readonly files: readonly FileEntry[]
-  /** One per file of the manifest; `stored` means "may be stored". */
-  readonly outcomes: readonly Outcome[]
-  /** Stands for all that the message says: BLAKE3 over the hashes of its parts, see `digestOfParts`. */
-  readonly messageDigest: Digest
-}
+import type { Verdict, Verifier } from './verdict.ts'
 
 /**
  * Follows a message as it arrives: hashes each file and, at the end, compares with what the sender
  * declared. Bytes are looked at once, where they are; nothing is kept.
  */
-export class MessageVerifier {
+export class MessageVerifier implements Verifier {
   readonly #reader: MessageReader
   readonly #digests: Digest[] = []
   readonly #offsets: number[] = []
