@@ -20,7 +20,14 @@ if (files.length === 0) {
 }
 const result = spawnSync(
   process.execPath,
-  ['--expose-gc', '--test', '--test-concurrency=2', '--test-reporter=spec', ...files],
+  [
+    '--expose-gc',
+    '--test',
+    '--test-concurrency=2',
+    '--test-timeout=90000',
+    '--test-reporter=spec',
+    ...files,
+  ],
   {
     cwd: top,
     stdio: 'inherit',

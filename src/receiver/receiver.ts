@@ -6,12 +6,17 @@ import type { DataFolder } from './identity/data-folder.ts'
 import { DataFolderLock } from './identity/data-folder-lock.ts'
 import { onDataFolder } from './identity/folder-errors.ts'
 import { MachineStore } from './identity/machine-store.ts'
+import { GroupCommit } from './ingest/group-commit.ts'
 import { Ingest } from './ingest/ingest.ts'
+import { FinishedUploads } from './resume/finished-uploads.ts'
+import { LargeMessages } from './resume/large-messages.ts'
+import { ResumableUploads } from './resume/resumable-uploads.ts'
 import { FreeSpace } from './server/free-space.ts'
 import type { TlsFiles } from './server/http2-server.ts'
 import { defaultLimits, type ServerLimits } from './server/limits.ts'
 import { RequestServer } from './server/request-server.ts'
 import type { RouteContext } from './server/routes.ts'
+import { UploadRoutes } from './server/upload-routes.ts'
 import type { Catalog } from './store/catalog.ts'
 import { catalogError } from './store/catalog-errors.ts'
 import { FolderSegmentStore } from './store/folder-segment-store.ts'
@@ -49,6 +54,12 @@ export interface Receiver {
   close(): Promise<void>
 }
 
+/** An upload that broke off and that nobody goes on with for so long is given up. */
+const maxUploadAgeMs = 7 * 24 * 60 * 60_000
+
+/** Of memory for each request that may be open at once; it costs a fifth of that, and what waits unread. */
+const bytesPerRequest = 128 * 1024
+
 /** More of it would only mean more uploads at once, each with open files and its turn of the disk. */
 const maxIngestBytes = 1024 * 1024 * 1024
 
@@ -69,21 +80,44 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
       onDamaged: (file, reason) => log.error('machine_file_damaged', `${file}: ${reason}`),
     })
     const memoryBytes = options.memoryBytes ?? availableMemoryBytes()
-    const ingest = new Ingest({
+    const ingestBytes = Math.min(memoryBytes / 8, maxIngestBytes)
+    const commit = new GroupCommit(segments, catalog)
+    const uploads = new ResumableUploads({
       segments,
-      catalog,
-      wallMs: () => clock.wallMs(),
-      memoryBytes: Math.min(memoryBytes / 8, maxIngestBytes),
-      onLeftOver: (error) =>
-        log.warn('segment_left_over', 'a segment stays until the next start', errorFields(error)),
+      messages: new LargeMessages({
+        segments,
+        catalog,
+        commit,
+        onLeftOver: (error) =>
+          log.warn('segment_left_over', 'a segment stays until the next start', errorFields(error)),
+      }),
+      finished: new FinishedUploads(catalog, segments),
+      clock,
+      log,
+      memoryBytes: ingestBytes,
+      maxAgeMs: maxUploadAgeMs,
+    })
+    await onDataFolder(dataFolder.segmentsFolder, () => uploads.open())
+    cleanUp.unshift(() => uploads.close())
+    const freeSpace = new FreeSpace({
+      folder: dataFolder.path,
+      minFreeShare: options.minFreeShare,
+      clock,
     })
     const context: RouteContext = {
-      ingest,
-      freeSpace: new FreeSpace({
-        folder: dataFolder.path,
-        minFreeShare: options.minFreeShare,
-        clock,
+      uploads: new UploadRoutes({
+        ingest: new Ingest({
+          catalog,
+          commit,
+          wallMs: () => clock.wallMs(),
+          memoryBytes: ingestBytes,
+        }),
+        uploads,
+        freeSpace,
+        keepsBytes: dataFolder.store !== 'null',
+        maxAgeMs: maxUploadAgeMs,
       }),
+      freeSpace,
       storeKind: dataFolder.store,
       log,
     }
@@ -94,11 +128,12 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
       machines,
       windowLimitBytes: memoryBytes / 4,
       unreadLimitBytes: memoryBytes / 4,
+      requestLimit: Math.floor(memoryBytes / bytesPerRequest),
     })
     await server.listen()
     cleanUp.unshift(
       () => server.close(),
-      () => ingest.drain(),
+      () => commit.drain(),
     )
     let closing: Promise<void> | undefined
     return {
@@ -143,7 +178,7 @@ async function openStore(
   let lastUsedId = 0
   for (const id of catalog.segmentEnds().keys()) lastUsedId = Math.max(lastUsedId, id)
   const segments = await onDataFolder(dataFolder.segmentsFolder, () =>
-    FolderSegmentStore.open(dataFolder.segmentsFolder, { lastUsedId }),
+    FolderSegmentStore.open(dataFolder.segmentsFolder, { lastUsedId, takeOver: true }),
   )
   cleanUp.unshift(() => segments.close())
   return { segments, catalog }

@@ -13,6 +13,7 @@ const slackBytes = 64 * 1024
 
 /** The whole body, or undefined when it broke off before `contentLength` bytes. */
 export function readWhole(body: Readable, contentLength: number): Promise<Buffer | undefined> {
+  if (contentLength === 0) return Promise.resolve(Buffer.alloc(0))
   return new Promise((resolve) => {
     const whole = Buffer.allocUnsafe(contentLength)
     let filled = 0
@@ -51,6 +52,21 @@ export async function* inBatches(body: Readable, contentLength: number): AsyncGe
     broken = true
     wake()
   }
+  /** Of the last piece that a broken stream held, what found no room. */
+  let over: Buffer | undefined
+  /** What had arrived before a break waits in the stream still, which emits nothing any more. */
+  const takeRest = () => {
+    body.off('data', onData)
+    while (filled < batchBytes && leftBytes > 0) {
+      const bytes = over ?? (body.read() as Buffer | null)
+      over = undefined
+      if (bytes === null) return
+      const taken = bytes.copy(filling, filled)
+      filled += taken
+      leftBytes -= taken
+      if (taken < bytes.length) over = bytes.subarray(taken)
+    }
+  }
   const onData = (bytes: Buffer) => {
     const room = filling.length - filled
     if (bytes.length > room) {
@@ -66,8 +82,11 @@ export async function* inBatches(body: Readable, contentLength: number): AsyncGe
   body.on('error', ignoreBreak)
   body.on('end', onBreak)
   body.on('close', onBreak)
-  body.on('data', onData)
-  body.resume()
+  // A broken stream throws away what it still holds as soon as it flows.
+  if (!broken) {
+    body.on('data', onData)
+    body.resume()
+  }
   try {
     while (true) {
       while (filled < batchBytes && leftBytes > 0 && !broken) {
@@ -75,11 +94,12 @@ export async function* inBatches(body: Readable, contentLength: number): AsyncGe
           wake = resolve
         })
       }
+      if (broken && leftBytes > 0) takeRest()
       if (filled === 0) return
       const batch = filling.subarray(0, filled)
       filling = filling === buffers[0] ? buffers[1] : buffers[0]
       filled = 0
-      body.resume()
+      if (!broken) body.resume()
       yield batch
     }
   } finally {

@@ -5,8 +5,9 @@ import { type Problem, problemAsJson, problemContentType } from '../../wire/prob
 /** What a handler answers; a stream that is gone by then is nobody's error. */
 export interface Reply {
   readonly status: number
-  readonly contentType: string
-  readonly body: string | Buffer
+  /** Only with a body. */
+  readonly contentType?: string
+  readonly body?: string | Buffer
   readonly headers?: OutgoingHttpHeaders
 }
 
@@ -33,14 +34,18 @@ export function sendReply(stream: ServerHttp2Stream, reply: Reply, lingerMs: num
     stream.destroy()
     return
   }
+  const { status, contentType, body, headers } = reply
   stream.respond({
-    [constants.HTTP2_HEADER_STATUS]: reply.status,
-    [constants.HTTP2_HEADER_CONTENT_TYPE]: reply.contentType,
-    [constants.HTTP2_HEADER_CONTENT_LENGTH]: Buffer.byteLength(reply.body),
+    [constants.HTTP2_HEADER_STATUS]: status,
+    ...(body !== undefined && {
+      [constants.HTTP2_HEADER_CONTENT_TYPE]: contentType,
+      [constants.HTTP2_HEADER_CONTENT_LENGTH]: Buffer.byteLength(body),
+    }),
     [constants.HTTP2_HEADER_CACHE_CONTROL]: 'no-store',
-    ...reply.headers,
+    ...headers,
   })
-  stream.end(reply.body)
+  // Node itself ends the answer to a HEAD, and a 204.
+  if (!stream.writableEnded) stream.end(body)
   if (!stream.readableEnded) {
     const linger = setTimeout(() => stream.destroy(), lingerMs).unref()
     const stop = () => clearTimeout(linger)

@@ -15,7 +15,7 @@ export function catalogError(file: string, error: unknown): LongshoreError {
     })
   }
   return new LongshoreError('data_damaged', what, {
-    hint: 'The segments hold everything: move catalog.sqlite* away and start the receiver, which makes it anew.',
+    hint: 'The segments hold everything: stop the receiver and run longshore receiver rebuild.',
     cause: error,
   })
 }

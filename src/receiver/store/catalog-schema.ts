@@ -1,5 +1,5 @@
 /** Kept in `PRAGMA user_version`. */
-export const schemaVersion = 1
+export const schemaVersion = 2
 
 /** One transaction makes all of it. */
 export const schema = `
@@ -28,6 +28,7 @@ export const schema = `
     offset INTEGER NOT NULL,
     received_at_ms INTEGER NOT NULL
   ) STRICT;
+  CREATE INDEX messages_upload_id ON messages (upload_id);
   CREATE TABLE files (
     id INTEGER PRIMARY KEY,
     folder INTEGER NOT NULL REFERENCES folders,
@@ -45,3 +46,8 @@ export const schema = `
   INSERT INTO state VALUES (0);
   PRAGMA user_version = ${schemaVersion};
 `
+
+/** What makes a catalog of an older version one of the next, each in a transaction with its version. */
+export const migrations: ReadonlyMap<number, string> = new Map([
+  [1, 'CREATE INDEX messages_upload_id ON messages (upload_id); PRAGMA user_version = 2;'],
+])

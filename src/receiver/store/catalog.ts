@@ -1,6 +1,7 @@
 import type { BytePath } from '../../base/byte-path.ts'
 import type { Digest } from '../../base/hash.ts'
 import type { FileLabels, ManifestFile } from '../../wire/manifest.ts'
+import type { Placement } from './segment-store.ts'
 
 /** A message whose bytes are durable, ready to be found. */
 export interface MessageEntry {
@@ -50,6 +51,8 @@ export interface Catalog {
   enter(messages: readonly MessageEntry[]): Promise<boolean[][]>
   /** True when every one of these files is stored already. */
   holdsAll(machine: string, files: readonly Omit<FileEntry, 'offset'>[]): Promise<boolean>
+  /** Where the records stand that were stored under this upload id, of whichever machine. */
+  findMessages(uploadId: Digest): Promise<readonly Placement[]>
   /** False until all segments that were there have been looked at once: the catalog may lack files. */
   readonly complete: boolean
   markComplete(): Promise<void>

@@ -1,32 +1,46 @@
-import { type FileHandle, mkdir, open, readdir, stat, truncate, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import { errnoOf } from '../../base/errors.ts'
 import { FileOwnSegment } from './file-own-segment.ts'
 import { segmentMagic } from './record.ts'
-import type { OwnSegment, Placement, SegmentInfo, SegmentStore } from './segment-store.ts'
-import { writeAll } from './write-all.ts'
-
-const fileNamePattern = /^(\d{12})\.seg$/
+import { SegmentFolder } from './segment-folder.ts'
+import type {
+  OwnSegment,
+  Placement,
+  SegmentInfo,
+  SegmentStore,
+  UnfinishedSegment,
+} from './segment-store.ts'
+import { nodeFs, type StoreFile, type StoreFs } from './store-fs.ts'
+import { takeOverUnfinished } from './unfinished-segments.ts'
+import { rewrite, writeAll } from './write-all.ts'
 
 export interface FolderSegmentStoreOptions {
   /** The highest id that the catalog knows: the id of a segment that is gone is never given again. */
   readonly lastUsedId?: number
   /** A shared segment of this size gets no more records. */
   readonly rotateAfterBytes?: number
-  /** Opens the files that are written to. Tests put failing ones in its place. */
-  readonly openFile?: (path: string, flags: 'wx', mode: number) => Promise<FileHandle>
+  /**
+   * True for the receiver, which goes on with unfinished segments and removes what cannot be gone on
+   * with. Everybody else only reads.
+   */
+  readonly takeOver?: boolean
+  /** Says whether the computer has been started anew. @default the kernel's */
+  readonly bootId?: () => Promise<string>
+  readonly fs?: StoreFs
 }
 
 const defaults = {
   lastUsedId: 0,
   rotateAfterBytes: 256 * 1024 * 1024,
-  openFile: open,
+  takeOver: false,
+  bootId: kernelBootId,
+  fs: nodeFs,
 } as const satisfies FolderSegmentStoreOptions
 
 /** The shared segment that records are appended to. */
 interface SharedSegment {
   readonly segmentId: number
-  readonly file: FileHandle
+  readonly file: StoreFile
   end: number
 }
 
@@ -35,31 +49,37 @@ interface SharedSegment {
  * the kernel still holds of it from before a crash is not known to be on the disk.
  */
 export class FolderSegmentStore implements SegmentStore {
-  readonly #folder: string
+  readonly #folder: SegmentFolder
   readonly #options: Required<FolderSegmentStoreOptions>
+  readonly unfinished: readonly UnfinishedSegment[]
   #nextId: number
   #shared: SharedSegment | undefined
   /** The file that `read` used last: listings and exports read one segment many times in a row. */
-  #reading: { readonly segmentId: number; readonly file: FileHandle } | undefined
+  #reading: { readonly segmentId: number; readonly file: StoreFile } | undefined
 
   private constructor(
-    folder: string,
+    folder: SegmentFolder,
     options: Required<FolderSegmentStoreOptions>,
+    unfinished: readonly UnfinishedSegment[],
     nextId: number,
   ) {
     this.#folder = folder
     this.#options = options
+    this.unfinished = unfinished
     this.#nextId = nextId
   }
 
   static async open(
-    folder: string,
+    path: string,
     options: FolderSegmentStoreOptions = {},
   ): Promise<FolderSegmentStore> {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
     const all = { ...defaults, ...options }
-    const lastId = (await segmentIdsIn(folder)).at(-1) ?? 0
-    return new FolderSegmentStore(folder, all, Math.max(lastId, all.lastUsedId) + 1)
+    await all.fs.mkdir(path, { recursive: true, mode: 0o700 })
+    const folder = new SegmentFolder(path, all.fs)
+    const unfinished = all.takeOver ? await takeOverUnfinished(folder, await all.bootId()) : []
+    const lastId = Math.max(0, ...(await folder.ids('seg')), ...(await folder.ids('part')))
+    const nextId = Math.max(lastId, all.lastUsedId) + 1
+    return new FolderSegmentStore(folder, all, unfinished, nextId)
   }
 
   async appendDurably(records: readonly (readonly Buffer[])[]): Promise<readonly Placement[]> {
@@ -90,19 +110,33 @@ export class FolderSegmentStore implements SegmentStore {
   }
 
   async startOwnSegment(): Promise<OwnSegment> {
-    const segmentId = this.#nextId++
-    const path = this.#pathOf(segmentId)
-    const file = await this.#options.openFile(path, 'wx', 0o600)
-    return new FileOwnSegment(segmentId, path, file, () => this.#syncFolder())
+    return FileOwnSegment.start(this.#ownSegment(this.#nextId++, 0))
+  }
+
+  async reopenOwnSegment({ segmentId, sizeBytes }: UnfinishedSegment): Promise<OwnSegment> {
+    return FileOwnSegment.reopen(this.#ownSegment(segmentId, sizeBytes))
+  }
+
+  #ownSegment(segmentId: number, sizeBytes: number) {
+    const paths = {
+      part: this.#folder.pathOf(segmentId, 'part'),
+      offset: this.#folder.pathOf(segmentId, 'offset'),
+      finished: this.#folder.pathOf(segmentId, 'seg'),
+    }
+    const { fs } = this.#folder
+    return { segmentId, sizeBytes, paths, fs, syncFolder: () => this.#folder.sync() }
   }
 
   async list(): Promise<readonly SegmentInfo[]> {
     const segments: SegmentInfo[] = []
-    for (const segmentId of await segmentIdsIn(this.#folder)) {
+    for (const segmentId of await this.#folder.ids('seg')) {
       try {
-        segments.push({ segmentId, sizeBytes: (await stat(this.#pathOf(segmentId))).size })
+        segments.push({
+          segmentId,
+          sizeBytes: (await this.#folder.fs.stat(this.#folder.pathOf(segmentId, 'seg'))).size,
+        })
       } catch (error) {
-        // A large upload that broke off was discarded since the folder was read.
+        // A large upload that brought nothing new was discarded since the folder was read.
         if (errnoOf(error) !== 'ENOENT') throw error
       }
     }
@@ -113,39 +147,39 @@ export class FolderSegmentStore implements SegmentStore {
     if (this.#reading?.segmentId !== segmentId) {
       await this.#reading?.file.close()
       this.#reading = undefined
-      this.#reading = { segmentId, file: await open(this.#pathOf(segmentId), 'r') }
+      this.#reading = { segmentId, file: await this.#openFinished(segmentId, 'r') }
     }
     const buffer = Buffer.allocUnsafe(sizeBytes)
     let filled = 0
     while (filled < sizeBytes) {
-      const { bytesRead } = await this.#reading.file.read(buffer, {
-        offset: filled,
-        position: offset + filled,
-      })
+      const { bytesRead } = await this.#reading.file.read(
+        buffer,
+        filled,
+        sizeBytes - filled,
+        offset + filled,
+      )
       if (bytesRead === 0) break
       filled += bytesRead
     }
     return buffer.subarray(0, filled)
   }
 
-  async sync(segmentId: number): Promise<void> {
-    const file = await open(this.#pathOf(segmentId), 'r+')
-    try {
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await this.#syncFolder()
+  async sync(segmentId: number, fromByte: number): Promise<void> {
+    await using file = await this.#openFinished(segmentId, 'r+')
+    await rewrite(file, fromByte)
+    await file.sync()
+    await this.#folder.sync()
   }
 
   async truncate(segmentId: number, sizeBytes: number): Promise<void> {
-    await truncate(this.#pathOf(segmentId), sizeBytes)
-    await this.sync(segmentId)
+    await using file = await this.#openFinished(segmentId, 'r+')
+    await file.truncate(sizeBytes)
+    await file.sync()
   }
 
   async remove(segmentId: number): Promise<void> {
-    await unlink(this.#pathOf(segmentId))
-    await this.#syncFolder()
+    await this.#folder.fs.unlink(this.#folder.pathOf(segmentId, 'seg'))
+    await this.#folder.sync()
   }
 
   async close(): Promise<void> {
@@ -154,17 +188,21 @@ export class FolderSegmentStore implements SegmentStore {
     this.#reading = undefined
   }
 
+  #openFinished(segmentId: number, flags: string): Promise<StoreFile> {
+    return this.#folder.fs.open(this.#folder.pathOf(segmentId, 'seg'), flags)
+  }
+
   async #startShared(): Promise<SharedSegment> {
     const segmentId = this.#nextId++
-    const path = this.#pathOf(segmentId)
-    const file = await this.#options.openFile(path, 'wx', 0o600)
+    const path = this.#folder.pathOf(segmentId, 'seg')
+    const file = await this.#folder.fs.open(path, 'wx', 0o600)
     try {
       await writeAll(file, [segmentMagic], 0)
       await file.datasync()
-      await this.#syncFolder()
+      await this.#folder.sync()
     } catch (error) {
       await file.close().catch(ignoreSecondFailure)
-      await unlink(path).catch(ignoreSecondFailure)
+      await this.#folder.fs.unlink(path).catch(ignoreSecondFailure)
       throw error
     }
     return { segmentId, file, end: segmentMagic.length }
@@ -186,29 +224,12 @@ export class FolderSegmentStore implements SegmentStore {
     this.#shared = undefined
     await shared?.file.close()
   }
-
-  async #syncFolder(): Promise<void> {
-    const folder = await open(this.#folder, 'r')
-    try {
-      await folder.sync()
-    } finally {
-      await folder.close()
-    }
-  }
-
-  #pathOf(segmentId: number): string {
-    return join(this.#folder, `${String(segmentId).padStart(12, '0')}.seg`)
-  }
-}
-
-async function segmentIdsIn(folder: string): Promise<number[]> {
-  const ids: number[] = []
-  for (const name of await readdir(folder)) {
-    const match = fileNamePattern.exec(name)
-    if (match !== null) ids.push(Number(match[1]))
-  }
-  return ids.sort((a, b) => a - b)
 }
 
 /** What went wrong first is thrown; this is only tidying up after it. */
 function ignoreSecondFailure(): void {}
+
+/** Changes with every start of the kernel: until then its page cache holds whatever was written. */
+async function kernelBootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
+}

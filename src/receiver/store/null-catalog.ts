@@ -5,6 +5,7 @@ export const nullCatalog: Catalog = {
   enter: async (messages: readonly MessageEntry[]) =>
     messages.map((message) => message.files.map(() => true)),
   holdsAll: async () => false,
+  findMessages: async () => [],
   complete: true,
   markComplete: async () => {},
   segmentEnds: () => new Map(),

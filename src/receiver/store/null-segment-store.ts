@@ -1,4 +1,10 @@
-import type { OwnSegment, Placement, SegmentInfo, SegmentStore } from './segment-store.ts'
+import type {
+  OwnSegment,
+  Placement,
+  SegmentInfo,
+  SegmentStore,
+  UnfinishedSegment,
+} from './segment-store.ts'
 
 /**
  * Throws everything away, and says that it is durable: `receiver start --store null`, for measuring
@@ -10,7 +16,13 @@ export class NullSegmentStore implements SegmentStore {
   }
 
   async startOwnSegment(): Promise<OwnSegment> {
-    return { segmentId: 0, write: done, finish: done, discard: done }
+    return new NullOwnSegment()
+  }
+
+  readonly unfinished: readonly UnfinishedSegment[] = []
+
+  reopenOwnSegment(): Promise<OwnSegment> {
+    return this.startOwnSegment()
   }
 
   async list(): Promise<readonly SegmentInfo[]> {
@@ -25,6 +37,27 @@ export class NullSegmentStore implements SegmentStore {
   truncate = done
   remove = done
   close = done
+}
+
+class NullOwnSegment implements OwnSegment {
+  readonly segmentId = 0
+  readonly path = undefined
+  sizeBytes = 0
+
+  async write(pieces: readonly Buffer[]): Promise<void> {
+    for (const { length } of pieces) this.sizeBytes += length
+  }
+
+  async readStart(): Promise<Buffer> {
+    return Buffer.alloc(0)
+  }
+
+  overwriteStart = done
+  cutTo = done
+  checkpoint = done
+  finish = done
+  release = done
+  discard = done
 }
 
 async function done(): Promise<void> {}

@@ -13,7 +13,8 @@ import { type Outcome, readOutcome, writeOutcome } from '../../wire/outcome.ts'
  *   head    := [format, machine, upload id, received at ms, content type, disposition, message length]
  *   trailer := [format, message length, BLAKE3 over its parts' hashes, [outcome ...]]
  *
- * The message is stored as it arrived. A record without a valid trailer was never acknowledged.
+ * The message is stored as it arrived. A record without a valid trailer was never acknowledged. The
+ * length in a head has a fixed width: where the sender tells it only at the end, it is written then.
  */
 
 export const segmentMagic = Buffer.from('LONGSEG1', 'latin1')
@@ -24,6 +25,8 @@ const blockOverheadBytes = 12
 /** A trailer holds up to 1,024 outcomes of some 40 bytes; a head a few labels. */
 const maxBlockBytes = 1024 * 1024
 const maxMachineBytes = 256
+/** Stands in a head until the length is known. */
+export const unknownMessageBytes: number = Number.MAX_SAFE_INTEGER
 
 /** What a head has room for: the server refuses requests with more. */
 export const maxContentTypeBytes = 1024
@@ -62,7 +65,7 @@ export function encodeRecordHead(head: RecordHead): Buffer {
   out.int(head.receivedAtMs)
   out.text(head.contentType)
   out.text(head.contentDisposition)
-  out.int(head.messageBytes)
+  out.wideUint(head.messageBytes)
   return block(headMagic, out.bytes())
 }
 

@@ -1,7 +1,15 @@
 import { WireError } from '../../wire/wire-error.ts'
-import { MessageVerifier } from '../ingest/verify-message.ts'
-import type { Catalog, MessageEntry } from './catalog.ts'
-import { type ReadAt, readRecordHead, readRecordTrailer, segmentMagic } from './record.ts'
+import type { Verdict } from '../ingest/verdict.ts'
+import { verifierFor } from '../ingest/verifier.ts'
+import type { Catalog, FileEntry, MessageEntry } from './catalog.ts'
+import {
+  type ReadAt,
+  type RecordHead,
+  type RecordTrailer,
+  readRecordHead,
+  readRecordTrailer,
+  segmentMagic,
+} from './record.ts'
 import type { SegmentInfo, SegmentStore } from './segment-store.ts'
 
 /** Where a segment cannot be read, or from where on it is gone. */
@@ -19,6 +27,9 @@ export interface RecoveryReport {
   readonly damaged: readonly Damage[]
 }
 
+export type RecoverySegments = Pick<SegmentStore, 'list' | 'read' | 'sync' | 'truncate' | 'remove'>
+export type RecoveryCatalog = Pick<Catalog, 'complete' | 'markComplete' | 'segmentEnds' | 'enter'>
+
 const readBytes = 1024 * 1024
 /** Bounds how long one transaction holds the thread, and what is in memory. */
 const filesPerTransaction = 8192
@@ -28,7 +39,10 @@ const filesPerTransaction = 8192
  * stands behind a segment's entered end was never acknowledged: whole records are entered, the rest is
  * cut away. While the catalog is not complete (it is new, or was lost) nothing is ever cut.
  */
-export async function recover(segments: SegmentStore, catalog: Catalog): Promise<RecoveryReport> {
+export async function recover(
+  segments: RecoverySegments,
+  catalog: RecoveryCatalog,
+): Promise<RecoveryReport> {
   const mayCut = catalog.complete
   const ends = catalog.segmentEnds()
   const missing = new Set(ends.keys())
@@ -67,8 +81,8 @@ interface Found {
 
 /** Enters all valid records from `from` on. */
 async function enterRecords(
-  segments: SegmentStore,
-  catalog: Catalog,
+  segments: RecoverySegments,
+  catalog: RecoveryCatalog,
   { segmentId, sizeBytes }: SegmentInfo,
   from: number,
 ): Promise<Found> {
@@ -78,7 +92,8 @@ async function enterRecords(
   let end = from
   if (from === 0) {
     if (!(await readAt(0, segmentMagic.length)).equals(segmentMagic)) {
-      return { entered, end, damagedAt: [0] }
+      damagedAt.push(0)
+      if (catalog.complete) return { entered, end, damagedAt }
     }
     end = segmentMagic.length
   }
@@ -87,7 +102,8 @@ async function enterRecords(
   let files = 0
   const enter = async () => {
     if (entries.length === 0) return
-    if (!isSynced) await segments.sync(segmentId)
+    // A rebuild would write everything once more.
+    if (!isSynced) await segments.sync(segmentId, catalog.complete ? from : sizeBytes)
     isSynced = true
     const isNew = await catalog.enter(entries)
     entered += isNew.filter((ofMessage) => ofMessage.includes(true)).length
@@ -95,12 +111,13 @@ async function enterRecords(
     files = 0
   }
   for (let at = end; at < sizeBytes; ) {
-    const { entry, end: recordEnd } = await readRecord(readAt, segmentId, at)
-    if (entry === undefined) damagedAt.push(at)
-    if (recordEnd === undefined || (entry === undefined && catalog.complete)) break
+    const { entry, isWhole, end: recordEnd } = await readRecord(readAt, segmentId, at)
+    // A segment that is damaged from its first byte on is one place, not two.
+    if (!isWhole && damagedAt.at(-1) !== 0) damagedAt.push(at)
+    if (recordEnd === undefined || (!isWhole && catalog.complete)) break
     at = recordEnd
+    if (isWhole) end = recordEnd
     if (entry === undefined) continue
-    end = recordEnd
     entries.push(entry)
     files += entry.files.length
     if (files >= filesPerTransaction) await enter()
@@ -122,46 +139,71 @@ function endOfSegment({ segmentId, sizeBytes }: SegmentInfo): MessageEntry {
   }
 }
 
-interface ReadRecord {
-  /** Only of a whole record. */
+export interface ReadRecord {
+  /** Of a whole record; of a damaged one its files that are whole all the same, if it has any. */
   readonly entry?: MessageEntry
+  /** Its head, trailer, hash and message are all right. */
+  readonly isWhole: boolean
   /** Where the next record stands: known also when only the message is damaged. */
   readonly end?: number
 }
 
-/** The record at `offset`: its trailer, its hash and its message must all be right. */
-async function readRecord(readAt: ReadAt, segmentId: number, offset: number): Promise<ReadRecord> {
+/** Reads all of the record at `offset`, and hashes every file in it. */
+export async function readRecord(
+  readAt: ReadAt,
+  segmentId: number,
+  offset: number,
+): Promise<ReadRecord> {
   const head = await readRecordHead(readAt, offset)
-  if (head === undefined) return {}
-  const { machine, messageBytes, receivedAtMs, contentType } = head.value
+  if (head === undefined) return { isWhole: false }
+  const { machine, messageBytes, receivedAtMs, contentType, contentDisposition } = head.value
   const messageEnd = head.end + messageBytes
   const trailer = await readRecordTrailer(readAt, messageEnd)
-  if (trailer === undefined || trailer.value.messageBytes !== messageBytes) return {}
+  if (trailer === undefined || trailer.value.messageBytes !== messageBytes) {
+    return { isWhole: false }
+  }
   const { end } = trailer
   try {
-    const verifier = new MessageVerifier(contentType, undefined)
+    const verifier = verifierFor({ contentType, contentDisposition, uploadId: undefined })
     for (let at = head.end; at < messageEnd; ) {
       const piece = await readAt(at, Math.min(readBytes, messageEnd - at))
-      if (piece.length === 0) return {}
+      if (piece.length === 0) return { isWhole: false }
       verifier.push(piece)
       at += piece.length
     }
-    const { uploadId, files, messageDigest } = verifier.finish()
-    if (messageDigest !== trailer.value.messageDigest) return { end }
-    return {
-      entry: {
-        machine,
-        uploadId,
-        segmentId,
-        recordOffset: offset,
-        recordEnd: end,
-        receivedAtMs,
-        files: files.map((entry) => ({ ...entry, offset: head.end + entry.offset })),
-      },
-      end,
+    const verdict = verifier.finish()
+    const isWhole = verdict.messageDigest === trailer.value.messageDigest
+    const files = isWhole ? verdict.files : wholeFiles(verdict, head.value, trailer.value)
+    if (files.length === 0 && !isWhole) return { isWhole, end }
+    const entry: MessageEntry = {
+      machine,
+      // Whoever asks for a damaged upload must not hear that all of it is stored.
+      uploadId: isWhole ? head.value.uploadId : '',
+      segmentId,
+      recordOffset: offset,
+      recordEnd: end,
+      receivedAtMs,
+      files: files.map((file) => ({ ...file, offset: head.end + file.offset })),
     }
+    return { entry, isWhole, end }
   } catch (error) {
-    if (error instanceof WireError) return { end }
+    if (error instanceof WireError) return { isWhole: false, end }
     throw error
   }
+}
+
+/**
+ * The files of a damaged message that are as they arrived. Their names are trusted only while the
+ * manifest is the one that the head of the record names.
+ */
+function wholeFiles(
+  { uploadId, files }: Verdict,
+  head: RecordHead,
+  { outcomes }: RecordTrailer,
+): readonly FileEntry[] {
+  if (uploadId !== head.uploadId) return []
+  const arrived = new Set(
+    outcomes.filter(({ status }) => status !== 'rejected').map(({ digest }) => digest),
+  )
+  return files.filter(({ digest }) => arrived.has(digest))
 }

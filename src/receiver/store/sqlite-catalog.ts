@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { nameOf, parentOf } from '../../base/byte-path.ts'
-import { blake3 } from '../../base/hash.ts'
+import { blake3, type Digest } from '../../base/hash.ts'
 import type { FileLabels, ManifestFile } from '../../wire/manifest.ts'
 import type { Catalog, FileEntry, MessageEntry, StoredFile } from './catalog.ts'
 import { catalogError, newerCatalog, noCatalogYet } from './catalog-errors.ts'
-import { schema, schemaVersion } from './catalog-schema.ts'
+import { migrations, schema, schemaVersion } from './catalog-schema.ts'
 import { type FileRow, storedFile } from './file-row.ts'
 import { IdTable, rememberedIds } from './id-table.ts'
 import { type LabelsRow, labelsToRow } from './labels-row.ts'
+import type { Placement } from './segment-store.ts'
 
 /** The catalog of an embedded receiver. */
 export class SqliteCatalog implements Catalog {
@@ -20,6 +21,7 @@ export class SqliteCatalog implements Catalog {
   readonly #insertLabels: StatementSync
   readonly #setSegmentEnd: StatementSync
   readonly #selectFile: StatementSync
+  readonly #selectMessages: StatementSync
   readonly #machineIds: IdTable
   readonly #folderIds: IdTable
   readonly #labelIds = new Map<string, number | bigint>()
@@ -40,6 +42,7 @@ export class SqliteCatalog implements Catalog {
     this.#insertMessage = db.prepare(
       'INSERT INTO messages (upload_id, segment, offset, received_at_ms) VALUES (?, ?, ?, ?)',
     )
+    this.#selectMessages = db.prepare('SELECT segment, offset FROM messages WHERE upload_id = ?')
     this.#deleteMessage = db.prepare('DELETE FROM messages WHERE id = ?')
     this.#insertLabels = db.prepare(
       `INSERT INTO labels (key, root, content_type, tags, dataset_ids, coding, capture)
@@ -76,6 +79,9 @@ export class SqliteCatalog implements Catalog {
         // FULL: a commit is on stable storage when it returns, which invariant 2 needs.
         db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF')
         if (version === 0) db.exec(`BEGIN; ${schema} COMMIT`)
+        for (let from = version; from > 0 && from < schemaVersion; from += 1) {
+          db.exec(`BEGIN; ${migrations.get(from)} COMMIT`)
+        }
       }
       return new SqliteCatalog(file, db)
     } catch (error) {
@@ -142,6 +148,14 @@ export class SqliteCatalog implements Catalog {
     })
   }
 
+  async findMessages(uploadId: Digest): Promise<readonly Placement[]> {
+    const rows = this.#selectMessages.all(Buffer.from(uploadId, 'hex'))
+    return rows.map(({ segment, offset }) => ({
+      segmentId: Number(segment),
+      offset: Number(offset),
+    }))
+  }
+
   get complete(): boolean {
     return this.#reading(() => this.#db.prepare('SELECT complete FROM state').get()?.complete === 1)
   }
@@ -164,7 +178,7 @@ export class SqliteCatalog implements Catalog {
          JOIN machines ON machines.id = folders.machine
          JOIN labels ON labels.id = files.labels JOIN messages ON messages.id = files.message
        WHERE ?1 IS NULL OR machines.name = ?1
-       ORDER BY machines.name, folders.path, files.name, mtime_ns, files.id`,
+       ORDER BY machines.name, folders.path, files.name, mtime_ns, received_at_ms, files.id`,
     )
     statement.setReadBigInts(true)
     const rows = statement.iterate(machine ?? null)

@@ -67,8 +67,10 @@ for (const { kind, single } of kinds) {
   test(`invariant 3: of ${kind} that comes twice at once, one is stored and one already_stored.`, async (t) => {
     const { segments, catalog } = await newStores(t)
     const ingest = ingestInto({ segments, catalog })
+    // Large ones of one id would take turns.
+    const uploadId = single ? undefined : message.uploadId
     const answers = await Promise.all(
-      Array.from({ length: 5 }, () => ingest.take(incoming(message, { single }))),
+      Array.from({ length: 5 }, () => ingest.take(incoming(message, { single, uploadId }))),
     )
     const sorted = answers.map((outcomes) => statuses(outcomes)?.join()).sort()
     const known = 'already_stored,already_stored'
@@ -90,11 +92,13 @@ for (const { kind, single } of kinds) {
     }
     segments.startOwnSegment = async () => {
       const own = await startOwnSegment.call(segments)
-      const finish = async () => {
+      const finish = own.finish.bind(own)
+      own.finish = async () => {
+        await finish()
         await turn()
         steps.push('synced')
       }
-      return { ...own, finish }
+      return own
     }
     const watched: Catalog = {
       ...delegate(catalog),
@@ -111,15 +115,17 @@ for (const { kind, single } of kinds) {
     assert.deepEqual(steps, ['synced', 'entered', 'told'])
   })
 
-  test(`A break anywhere in ${kind} leaves no outcome, no file and no segment.`, async (t) => {
-    const { folder, segments, catalog } = await newStores(t)
+  test(`A break anywhere in ${kind} leaves no outcome, no file and no finished segment.`, async (t) => {
+    const { segments, catalog } = await newStores(t)
     const ingest = ingestInto({ segments, catalog })
     const { body, offsets } = message
     const places = [0, 1, 30, offsets[0]!, offsets[1]! - 1, offsets[1]! + 2500, body.length - 1]
     for (const place of places) {
       for (const end of ['destroyed', 'ended'] as const) {
         const stream = openBody()
-        const taken = ingest.take(incoming(message, { single, body: stream }))
+        // A large one with the same id would go on where the one before broke off.
+        const uploadId = single ? undefined : message.uploadId
+        const taken = ingest.take(incoming(message, { single, uploadId, body: stream }))
         if (place > 0) stream.push(body.subarray(0, place))
         await turn()
         if (end === 'destroyed') stream.destroy(new Error('reset'))
@@ -127,7 +133,7 @@ for (const { kind, single } of kinds) {
         assert.equal(await taken, undefined, `${end} after ${place} bytes`)
       }
     }
-    assert.deepEqual(await readdir(join(folder, 'segments')), [])
+    assert.deepEqual(await segments.list(), [])
     assert.deepEqual([...catalog.files()], [])
     assert.deepEqual([...catalog.segmentEnds()], [])
   })
@@ -236,14 +242,15 @@ for (const { kind, single } of kinds) {
   })
 }
 
-test('A large upload without an id is found again with the one of its manifest.', async (t) => {
+test('A large upload without an id is found again with the one that it was given.', async (t) => {
   const { segments, catalog } = await newStores(t)
   const ingest = ingestInto({ segments, catalog })
   await ingest.take(incoming(message, { single: true, uploadId: undefined }))
   const [{ segmentId } = { segmentId: 0 }] = await segments.list()
   const readAt = (offset: number, size: number) => segments.read(segmentId, offset, size)
   const head = await readRecordHead(readAt, segmentMagic.length)
-  assert.equal(head?.value.uploadId, '0'.repeat(64))
+  assert.match(head?.value.uploadId ?? '', /^0{16}/, 'one that was assigned')
+  assert.equal((await catalog.findMessages(head!.value.uploadId)).length, 1)
   assert.equal((await readAll(segments, catalog)).length, 2)
 })
 
@@ -279,8 +286,10 @@ test('invariants 4 and 7: only so many large uploads are under way at once, and 
   const { folder, segments, catalog } = await newStores(t)
   const ingest = ingestInto({ segments, catalog }, { memoryBytes: 4 * 1024 * 1024 })
   const bodies = Array.from({ length: 6 }, openBody)
-  const uploads = bodies.map((body) => ingest.take(incoming(message, { single: true, body })))
-  await until(async () => (await readdir(join(folder, 'segments'))).length === 4)
+  const uploads = bodies.map((body, index) =>
+    ingest.take(incoming(message, { machine: `robot-${index}`, single: true, body })),
+  )
+  await until(async () => (await partsIn(folder)).length === 4)
   const small = buildMessage([{ path: '/small', bytes: 'small' }])
   assert.deepEqual(statuses(await ingest.take(incoming(small))), ['stored'])
   for (const body of bodies.slice(0, 5)) body.destroy()
@@ -299,16 +308,7 @@ for (const [step, failure] of Object.entries(failures)) {
   test(`A large upload whose ${step} fails is refused as not durable, and its segment goes.`, async (t) => {
     const { folder, segments, catalog } = await newStores(t)
     const start = segments.startOwnSegment.bind(segments)
-    segments.startOwnSegment = async () => {
-      const own = await start()
-      return {
-        segmentId: own.segmentId,
-        write: (pieces) => own.write(pieces),
-        finish: () => own.finish(),
-        discard: () => own.discard(),
-        ...failure,
-      }
-    }
+    segments.startOwnSegment = async () => Object.assign(await start(), failure)
     const ingest = ingestInto({ segments, catalog })
     await assert.rejects(ingest.take(incoming(message, { single: true })), NotDurableError)
     assert.deepEqual(await readdir(join(folder, 'segments')), [])
@@ -329,13 +329,11 @@ test('A segment that cannot be removed is reported, and spoils nothing else.', a
   segments.remove = () => Promise.reject(new Error('EROFS'))
   const leftOver: unknown[] = []
   const ingest = ingestInto({ segments, catalog }, { onLeftOver: (error) => leftOver.push(error) })
-  const body = openBody()
-  const broken = ingest.take(incoming(message, { single: true, body }))
-  body.destroy()
-  assert.equal(await broken, undefined)
+  const large = incoming(message, { single: true, uploadId: undefined })
+  assert.deepEqual(statuses(await ingest.take(large)), ['stored', 'stored'])
+  const again = incoming(message, { single: true, uploadId: undefined })
+  assert.deepEqual(statuses(await ingest.take(again)), ['already_stored', 'already_stored'])
   assert.match(`${leftOver}`, /EROFS/)
-  const outcomes = await ingest.take(incoming(message, { single: true }))
-  assert.deepEqual(statuses(outcomes), ['stored', 'stored'])
 })
 
 test('What a large upload has written is told while it arrives; what a bundle holds is not on the disk yet.', async (t) => {
@@ -369,11 +367,17 @@ test('drain resolves when what was complete has its answer.', async (t) => {
   assert.equal(answered, 10)
 })
 
+async function partsIn(folder: string): Promise<string[]> {
+  const names = await readdir(join(folder, 'segments'))
+  return names.filter((name) => name.endsWith('.part'))
+}
+
 /** A catalog of class, as an object whose methods can be replaced. */
 function delegate(catalog: Catalog): Catalog {
   return {
     enter: (entries) => catalog.enter(entries),
     holdsAll: (machine, files) => catalog.holdsAll(machine, files),
+    findMessages: (uploadId) => catalog.findMessages(uploadId),
     complete: true,
     markComplete: () => catalog.markComplete(),
     segmentEnds: () => catalog.segmentEnds(),

@@ -137,3 +137,33 @@ function pushed(body: Readable, bytes: number): Readable {
   body.push(Buffer.alloc(bytes))
   return body
 }
+
+for (const [when, turns] of [
+  ['before anybody read it', 0],
+  ['while it is read', 3],
+] as const) {
+  test(`invariant 6: of a body that broke off ${when}, all that had arrived is handed on.`, async () => {
+    const body = new Readable({ read: () => {} })
+    for (let piece = 0; piece < 16; piece += 1) body.push(Buffer.alloc(65_536, piece))
+    const destroy = () => body.destroy(new Error('reset'))
+    body.on('error', () => {})
+    if (turns === 0) destroy()
+    let arrived = Buffer.alloc(0)
+    const reading = (async () => {
+      for await (const batch of inBatches(body, 2_000_000)) {
+        arrived = Buffer.concat([arrived, batch])
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    })()
+    for (let turn = 0; turn < turns; turn += 1) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    destroy()
+    await reading
+    assert.equal(arrived.length, 16 * 65_536)
+    assert.ok(
+      arrived.every((byte, at) => byte === Math.floor(at / 65_536)),
+      'in order',
+    )
+  })
+}

@@ -22,7 +22,12 @@ const memoryBytes = 32 * 1024 * 1024
 
 const kinds = [
   { kind: 'bundle', message: bundle, more: {} },
-  { kind: 'large upload', message: large, more: { 'upload-complete': '?1' } },
+  // Without its id, which would have it go on where the one before broke off.
+  {
+    kind: 'large upload',
+    message: large,
+    more: { 'upload-complete': '?1', 'idempotency-key': undefined },
+  },
 ]
 
 /** Node's own client has to send all that it announced; this one need not. */

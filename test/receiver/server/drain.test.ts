@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readdir } from 'node:fs/promises'
 import { connect as connectTcp } from 'node:net'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { LongshoreError } from '../../../src/base/errors.ts'
 import { openDataFolder } from '../../../src/receiver/identity/data-folder.ts'
 import { buildMessage } from '../../support/message.ts'
 import { frameTypes, RawHttp2 } from '../support/raw-http2.ts'
-import { answerOf, startRunning, until, upload, uploadHeaders } from '../support/receiver.ts'
+import { answerOf, ask, startRunning, until, upload, uploadHeaders } from '../support/receiver.ts'
 
 const message = buildMessage([{ path: '/a', bytes: Buffer.alloc(50_000, 'a') }])
 
@@ -31,7 +33,7 @@ test('A receiver that is told to end answers what is under way and gets complete
   await (await startRunning(t, { dataDir: running.dataDir })).receiver.close()
 })
 
-test('What does not get complete in time is given up, and leaves no segment.', async (t) => {
+test('invariant 6: what does not get complete in time is broken off; of a large upload what arrived stays.', async (t) => {
   const running = await startRunning(t, { limits: { drainMs: 40 } })
   const large = buildMessage([{ path: '/l', bytes: Buffer.alloc(2_000_000) }])
   const session = running.connect()
@@ -40,11 +42,20 @@ test('What does not get complete in time is given up, and leaves no segment.', a
     session.request({ ...uploadHeaders(running.robot, large), 'upload-complete': '?1' }),
   ]
   const answers = streams.map(answerOf)
-  for (const stream of streams) stream.write(message.body.subarray(0, 10_000))
-  await until(async () => (await running.segments()).length === 1)
+  streams[0]!.write(message.body.subarray(0, 10_000))
+  streams[1]!.write(large.body.subarray(0, 10_000))
+  const parts = () => filesIn(running.dataDir, /\.part$/)
+  await until(async () => (await parts()).length === 1)
+  await new Promise((resolve) => setTimeout(resolve, 20))
   await running.receiver.close()
   assert.deepEqual(await Promise.all(answers), [undefined, undefined])
   assert.deepEqual(await running.segments(), [])
+  const again = await startRunning(t, { dataDir: running.dataDir })
+  const path = `/v1/uploads/${large.uploadId}`
+  const headers = { ':method': 'HEAD', ':path': path, authorization: running.robot }
+  const answer = await ask(again.connect(), headers)
+  assert.equal(answer.headers['upload-offset'], '10000')
+  assert.equal((await parts()).length, 1)
 })
 
 test('Connections without a request, a handshake or an end do not keep a receiver from ending.', async (t) => {
@@ -99,3 +110,7 @@ test('Two receivers on one data folder, or on one port, are refused, and the fir
   await third.close()
   assert.equal((await upload(running.connect(), running.robot, message)).status, 200)
 })
+
+async function filesIn(dataDir: string, pattern: RegExp): Promise<string[]> {
+  return (await readdir(join(dataDir, 'segments'))).filter((name) => pattern.test(name))
+}

@@ -1,29 +1,49 @@
 import assert from 'node:assert/strict'
 import type { ServerHttp2Stream } from 'node:http2'
 import { test } from 'node:test'
-import type { IncomingMessage } from '../../../src/receiver/ingest/ingest.ts'
+import type { Creation } from '../../../src/receiver/resume/resumable-uploads.ts'
 import { type RouteContext, route } from '../../../src/receiver/server/routes.ts'
+import { UploadRoutes } from '../../../src/receiver/server/upload-routes.ts'
 import { silentLog } from '../../../src/telemetry/log.ts'
 
-const headers = { ':method': 'POST', ':path': '/v1/uploads', 'content-length': '1000' }
+type Take = (creation: Creation, announced: () => number) => Promise<'broken'>
 
-/** A route whose disk counts what is announced, and whose ingest does what the test says. */
-function routing(take: (message: IncomingMessage, announced: () => number) => Promise<undefined>) {
+/** A route whose disk counts what is announced, and whose uploads do what the test says. */
+function routing(take: Take) {
   let announcedBytes = 0
-  const context: RouteContext = {
-    ingest: { take: (message) => take(message, () => announcedBytes) },
-    freeSpace: {
-      enter: async (sizeBytes) => {
-        announcedBytes += sizeBytes
-        return true
-      },
-      leave: (sizeBytes) => {
-        announcedBytes -= sizeBytes
-      },
-      figures: async () => ({ freeBytes: 0, totalBytes: 0 }),
+  const freeSpace = {
+    enter: async (sizeBytes: number) => {
+      announcedBytes += sizeBytes
+      return true
     },
-    storeKind: 'folder',
-    log: silentLog,
+    leave: (sizeBytes: number) => {
+      announcedBytes -= sizeBytes
+    },
+    figures: async () => ({ freeBytes: 0, totalBytes: 0 }),
+  }
+  const notAsked = () => {
+    throw new Error('not asked for')
+  }
+  const uploads = new UploadRoutes({
+    ingest: { take: notAsked },
+    uploads: {
+      create: async (creation) => {
+        return { kind: await take(creation, () => announcedBytes), uploadId: '' }
+      },
+      look: notAsked,
+      append: notAsked,
+      cancel: notAsked,
+    },
+    freeSpace,
+    keepsBytes: true,
+    maxAgeMs: 1000,
+  })
+  const context: RouteContext = { uploads, freeSpace, storeKind: 'folder', log: silentLog }
+  const headers = {
+    ':method': 'POST',
+    ':path': '/v1/uploads',
+    'content-length': '2000000',
+    'upload-complete': '?1',
   }
   const post = () => route(context, 'robot', {} as ServerHttp2Stream, headers)
   return { post, announced: () => announcedBytes }
@@ -33,20 +53,20 @@ test('invariant 4: what a large upload has written holds no room any more that o
   const seen: number[] = []
   const { post, announced } = routing(async ({ onWritten }, current) => {
     seen.push(current())
-    onWritten?.(600)
+    onWritten(1_200_000)
     seen.push(current())
     // More than was announced, as when the sender sends too much.
-    onWritten?.(600)
+    onWritten(1_200_000)
     seen.push(current())
-    return undefined
+    return 'broken'
   })
   await post()
-  assert.deepEqual(seen, [1000, 400, 0])
+  assert.deepEqual(seen, [2_000_000, 800_000, 0])
   assert.equal(announced(), 0)
 })
 
 test('What an upload announced is given back when it breaks off, and when it fails.', async () => {
-  const breaks = routing(async () => undefined)
+  const breaks = routing(async () => 'broken')
   await breaks.post()
   assert.equal(breaks.announced(), 0)
   const fails = routing(async () => {

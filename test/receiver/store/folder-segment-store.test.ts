@@ -6,6 +6,7 @@ import {
   FolderSegmentStore,
   type FolderSegmentStoreOptions,
 } from '../../../src/receiver/store/folder-segment-store.ts'
+import { nodeFs } from '../../../src/receiver/store/store-fs.ts'
 import { temporaryFolder } from '../support/stores.ts'
 import { testsOfKeepingStore } from './segment-store-conformance.ts'
 
@@ -34,10 +35,14 @@ async function openIn(
   const folder = await temporaryFolder(t)
   const files: FileHandle[] = []
   const segments = await FolderSegmentStore.open(folder, {
-    openFile: async (path, flags, mode) => {
-      const file = await open(path, flags, mode)
-      files.push(file)
-      return file
+    fs: {
+      ...nodeFs,
+      open: async (path, flags, mode) => {
+        const file = await open(path, flags, mode)
+        // Those that are written to; a folder is opened to be synced.
+        if (flags !== 'r') files.push(file)
+        return file
+      },
     },
     ...options,
   })
@@ -147,13 +152,16 @@ test('A closed file, as after any failure, costs one append only.', async (t) =>
 test('A shared segment that could not be started leaves no file and no descriptor.', async (t) => {
   const broken: FileHandle[] = []
   const { folder, segments } = await openIn(t, {
-    openFile: async (path, flags, mode) => {
-      const file = await open(path, flags, mode)
-      if (broken.length < 2) {
-        broken.push(file)
-        file.datasync = failWith('ENOSPC')
-      }
-      return file
+    fs: {
+      ...nodeFs,
+      open: async (path, flags, mode) => {
+        const file = await open(path, flags, mode)
+        if (broken.length < 2) {
+          broken.push(file)
+          file.datasync = failWith('ENOSPC')
+        }
+        return file
+      },
     },
   })
   await assert.rejects(append(segments, 'a'), { code: 'ENOSPC' })

@@ -93,20 +93,38 @@ export function testsOfKeepingStore(store: StoreUnderTest): void {
     assert.equal(String(await segments.read(own.segmentId, 0, 100)), 'abcdef')
   })
 
-  test(`${name}: segments are listed with their sizes, oldest first.`, async (t) => {
+  test(`${name}: finished segments are listed with their sizes, oldest first.`, async (t) => {
     const segments = await open(t)
     const [shared] = await segments.appendDurably([[bytes('abc')]])
     const first = await segments.startOwnSegment()
     const second = await segments.startOwnSegment()
+    const unfinished = await segments.startOwnSegment()
     await second.write([bytes('12')])
     await first.write([bytes('1')])
+    await unfinished.write([bytes('123')])
+    await second.finish()
+    await first.finish()
     assert.deepEqual(await segments.list(), [
       { segmentId: shared!.segmentId, sizeBytes: shared!.offset + 3 },
       { segmentId: first.segmentId, sizeBytes: 1 },
       { segmentId: second.segmentId, sizeBytes: 2 },
     ])
-    await first.discard()
-    await second.discard()
+    for (const own of [first, second, unfinished]) await own.discard()
+  })
+
+  test(`${name}: the beginning of an own segment can be read and written over, also after a rest.`, async (t) => {
+    const segments = await open(t)
+    const own = await segments.startOwnSegment()
+    await own.write([bytes('abc'), bytes('def')])
+    await own.checkpoint()
+    await own.release()
+    await own.overwriteStart(bytes('AB'))
+    assert.equal(String(await own.readStart(4)), 'ABcd')
+    assert.equal(String(await own.readStart(100)), 'ABcdef')
+    await own.write([bytes('ghi')])
+    assert.equal(own.sizeBytes, 9)
+    await own.finish()
+    assert.equal(String(await segments.read(own.segmentId, 0, 100)), 'ABcdefghi')
   })
 
   test(`${name}: a segment can be cut, and removed.`, async (t) => {
@@ -115,7 +133,7 @@ export function testsOfKeepingStore(store: StoreUnderTest): void {
     await own.write([bytes('abcdef')])
     await own.finish()
     assert.equal(String(await segments.read(own.segmentId, 0, 100)), 'abcdef')
-    await segments.sync(own.segmentId)
+    await segments.sync(own.segmentId, 3)
     await segments.truncate(own.segmentId, 2)
     assert.equal(String(await segments.read(own.segmentId, 0, 100)), 'ab')
     await segments.remove(own.segmentId)

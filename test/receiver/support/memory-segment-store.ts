@@ -4,6 +4,7 @@ import type {
   Placement,
   SegmentInfo,
   SegmentStore,
+  UnfinishedSegment,
 } from '../../../src/receiver/store/segment-store.ts'
 
 /** Segments in memory: fast enough to try every byte, and easy to break. */
@@ -28,13 +29,14 @@ export class MemorySegmentStore implements SegmentStore {
   }
 
   async startOwnSegment(): Promise<OwnSegment> {
-    const segmentId = this.#start(Buffer.alloc(0))
-    return {
-      segmentId,
-      write: async (pieces) => this.#append(segmentId, pieces),
-      finish: async () => {},
-      discard: () => this.remove(segmentId),
-    }
+    const segmentId = this.#nextId++
+    return new MemoryOwnSegment(segmentId, this)
+  }
+
+  readonly unfinished: readonly UnfinishedSegment[] = []
+
+  reopenOwnSegment(): Promise<OwnSegment> {
+    throw new Error('nothing is unfinished')
   }
 
   async list(): Promise<readonly SegmentInfo[]> {
@@ -75,5 +77,49 @@ export class MemorySegmentStore implements SegmentStore {
     const bytes = this.segments.get(segmentId)
     if (bytes === undefined) throw new Error(`no segment ${segmentId}`)
     return bytes
+  }
+}
+
+class MemoryOwnSegment implements OwnSegment {
+  readonly path = undefined
+  readonly segmentId: number
+  readonly #store: MemorySegmentStore
+  #bytes: Buffer = Buffer.alloc(0)
+
+  constructor(segmentId: number, store: MemorySegmentStore) {
+    this.segmentId = segmentId
+    this.#store = store
+  }
+
+  get sizeBytes(): number {
+    return this.#bytes.length
+  }
+
+  async write(pieces: readonly Buffer[]): Promise<void> {
+    this.#bytes = Buffer.concat([this.#bytes, ...pieces])
+  }
+
+  async overwriteStart(bytes: Buffer): Promise<void> {
+    bytes.copy(this.#bytes)
+  }
+
+  async readStart(sizeBytes: number): Promise<Buffer> {
+    return this.#bytes.subarray(0, sizeBytes)
+  }
+
+  async cutTo(sizeBytes: number): Promise<void> {
+    this.#bytes = this.#bytes.subarray(0, sizeBytes)
+  }
+
+  async checkpoint(): Promise<void> {}
+
+  async release(): Promise<void> {}
+
+  async finish(): Promise<void> {
+    this.#store.segments.set(this.segmentId, this.#bytes)
+  }
+
+  discard(): Promise<void> {
+    return this.#store.remove(this.segmentId)
   }
 }

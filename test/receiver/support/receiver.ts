@@ -45,7 +45,7 @@ export interface RunningReceiver {
   /** A connection of its own, which ends with the test; by a port that leads to the receiver's. */
   connect(port?: number): ClientHttp2Session
   stored(): Promise<readonly StoredWithBytes[]>
-  /** The names of the segments' files. */
+  /** The names of the finished segments' files. */
   segments(): Promise<string[]>
 }
 
@@ -111,7 +111,10 @@ export async function startRunning(
         await catalog.close()
       }
     },
-    segments: () => readdir(join(dataDir, 'segments')),
+    segments: async () => {
+      const names = await readdir(join(dataDir, 'segments'))
+      return names.filter((name) => name.endsWith('.seg'))
+    },
   }
 }
 

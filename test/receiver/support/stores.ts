@@ -3,15 +3,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { TestContext } from 'node:test'
+import { systemClock } from '../../../src/base/clock.ts'
+import { GroupCommit } from '../../../src/receiver/ingest/group-commit.ts'
+import { type IncomingMessage, Ingest } from '../../../src/receiver/ingest/ingest.ts'
+import { FinishedUploads } from '../../../src/receiver/resume/finished-uploads.ts'
+import { LargeMessages } from '../../../src/receiver/resume/large-messages.ts'
 import {
-  type IncomingMessage,
-  Ingest,
-  type IngestOptions,
-} from '../../../src/receiver/ingest/ingest.ts'
-import type { StoredFile } from '../../../src/receiver/store/catalog.ts'
+  ResumableUploads,
+  type ResumableUploadsOptions,
+} from '../../../src/receiver/resume/resumable-uploads.ts'
+import type { Catalog, StoredFile } from '../../../src/receiver/store/catalog.ts'
 import { FolderSegmentStore } from '../../../src/receiver/store/folder-segment-store.ts'
 import type { SegmentStore } from '../../../src/receiver/store/segment-store.ts'
 import { SqliteCatalog } from '../../../src/receiver/store/sqlite-catalog.ts'
+import { silentLog } from '../../../src/telemetry/log.ts'
+import type { Outcome } from '../../../src/wire/outcome.ts'
 import type { BuiltMessage } from '../../support/message.ts'
 
 /** An empty folder that is removed after the test. */
@@ -51,28 +57,78 @@ export async function newStores(t: TestContext): Promise<Stores & { readonly fol
   return { ...stores, folder }
 }
 
+/** Both ways in, for messages of either kind. */
+export interface Intake {
+  readonly ingest: Ingest
+  readonly uploads: ResumableUploads
+  /** Takes one whole message; undefined when it broke off. */
+  take(message: WholeMessage): Promise<readonly Outcome[] | undefined>
+  drain(): Promise<void>
+}
+
+export interface WholeMessage extends IncomingMessage {
+  /** True for one with a segment of its own. */
+  readonly single: boolean
+  readonly onWritten?: (sizeBytes: number) => void
+}
+
+export interface IntakeOptions
+  extends Partial<Omit<ResumableUploadsOptions, 'segments' | 'messages' | 'finished'>> {
+  readonly onLeftOver?: (error: unknown) => void
+}
+
 export function ingestInto(
-  stores: Pick<IngestOptions, 'segments' | 'catalog'>,
-  more: Partial<IngestOptions> = {},
-): Ingest {
-  return new Ingest({
-    wallMs: () => 1_700_000_000_000,
-    memoryBytes: 64 * 1024 * 1024,
-    onLeftOver: (error) => {
+  { segments, catalog }: { readonly segments: SegmentStore; readonly catalog: Catalog },
+  options: IntakeOptions = {},
+): Intake {
+  const { memoryBytes = 64 * 1024 * 1024, maxAgeMs = 1e9, log = silentLog } = options
+  const clock = options.clock ?? { ...systemClock, wallMs: () => 1_700_000_000_000 }
+  const onLeftOver =
+    options.onLeftOver ??
+    ((error: unknown) => {
       throw error
-    },
-    segments: stores.segments,
-    catalog: stores.catalog,
-    ...more,
+    })
+  const commit = new GroupCommit(segments, catalog)
+  const messages = new LargeMessages({ segments, catalog, commit, onLeftOver })
+  const finished = new FinishedUploads(catalog, segments)
+  const ingest = new Ingest({ catalog, commit, wallMs: () => clock.wallMs(), memoryBytes })
+  const uploads = new ResumableUploads({
+    segments,
+    messages,
+    finished,
+    clock,
+    log,
+    memoryBytes,
+    maxAgeMs,
+    ...(options.follower === undefined ? {} : { follower: options.follower }),
   })
+  return {
+    ingest,
+    uploads,
+    drain: () => commit.drain(),
+    take: async (message) => {
+      if (!message.single) return ingest.take(message)
+      const { contentLength, onWritten = () => {} } = message
+      const created = await uploads.create({
+        ...message,
+        sizeBytes: contentLength,
+        messageBytes: contentLength,
+        isLast: true,
+        onWritten,
+      })
+      if (created.kind === 'complete') return created.outcomes
+      if (created.kind === 'broken') return undefined
+      throw new Error(`not taken: ${created.kind}`)
+    },
+  }
 }
 
 /** The message as it comes from the network; its body in the pieces given, or at once. */
 export function incoming(
   message: BuiltMessage,
-  more: Partial<IncomingMessage> = {},
+  more: Partial<WholeMessage> = {},
   pieces: readonly Buffer[] = [message.body],
-): IncomingMessage {
+): WholeMessage {
   return {
     machine: 'robot',
     contentType: message.contentType,
