@@ -22,6 +22,13 @@ export interface TlsFiles {
   readonly cert: string
 }
 
+/** Only what RFC 9113 section 9.2.2 lets HTTP/2 run on: with TLS 1.2, keys of one connection and AEAD. */
+export const tlsRules = {
+  minVersion: 'TLSv1.2',
+  ciphers:
+    'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:ECDHE+AESGCM:ECDHE+CHACHA20',
+} as const
+
 /** An HTTP/2 server with these limits; not yet listening. Without `tls` it is cleartext HTTP/2. */
 export function createHttp2Server(
   tls: TlsFiles | undefined,
@@ -44,7 +51,7 @@ export function createHttp2Server(
       : createSecureServer({
           ...options,
           ...tls,
-          minVersion: 'TLSv1.2',
+          ...tlsRules,
           handshakeTimeout: limits.handshakeMs,
           ALPNCallback: chooseProtocol,
         })
@@ -53,15 +60,41 @@ export function createHttp2Server(
   server.on('session', (session: ServerHttp2Session) => {
     // A connection that dies is no error of ours: its streams have seen it, and each is a break.
     session.on('error', ignore)
+    limitControlFrames(session, limits.controlFrames)
     handlers.onSession(session)
   })
   server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     stream.on('error', ignore)
     limitIdleTime(stream, limits.streamIdleMs)
+    // Who sends a byte now and then is not idle, and would hold what it holds for ever.
+    const isBundle = headers['upload-complete'] === undefined
+    limitWholeTime(stream, isBundle ? limits.bundleMs : limits.requestMs)
     handlers.onStream(stream, headers)
   })
   server.on('unknownProtocol', (socket: Socket) => refuseHttp1(socket, limits.handshakeMs))
   return server
+}
+
+const controlFramesMs = 10_000
+
+/**
+ * Each of these wants an answer. nghttp2 limits them for a peer that does not read the answers, and
+ * limits by itself what else costs more than it brings: resets, empty frames, streams beyond the limit.
+ */
+function limitControlFrames(session: ServerHttp2Session, limit: number): void {
+  let count = 0
+  let sinceMs = performance.now()
+  const onFrame = () => {
+    const nowMs = performance.now()
+    if (nowMs - sinceMs >= controlFramesMs) {
+      sinceMs = nowMs
+      count = 0
+    }
+    count += 1
+    if (count > limit) session.destroy(new Error('too many PING or SETTINGS frames'))
+  }
+  session.on('ping', onFrame)
+  session.on('remoteSettings', onFrame)
 }
 
 function limitIdleTime(stream: ServerHttp2Stream, idleMs: number): void {
@@ -72,6 +105,11 @@ function limitIdleTime(stream: ServerHttp2Stream, idleMs: number): void {
     // With an error: a reset without one would look to the sender like the end of an answer.
     else stream.destroy(new Error('nothing moves'))
   })
+}
+
+function limitWholeTime(stream: ServerHttp2Stream, wholeMs: number): void {
+  const giveUp = setTimeout(() => stream.destroy(new Error('it takes too long')), wholeMs).unref()
+  stream.once('close', () => clearTimeout(giveUp))
 }
 
 /** HTTP/1.1 is agreed upon only to tell the client, in a way that it understands, what is wrong. */

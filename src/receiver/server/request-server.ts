@@ -5,12 +5,18 @@ import { LongshoreError } from '../../base/errors.ts'
 import { errorFields, type Log } from '../../telemetry/log.ts'
 import { parseBasicCredentials } from '../identity/basic-credentials.ts'
 import { isSystemError } from '../identity/folder-errors.ts'
+import type { MachineId } from '../identity/machine-id.ts'
 import type { MachineStore } from '../identity/machine-store.ts'
-import { createHttp2Server, type TlsFiles } from './http2-server.ts'
+import { addressGroup } from './address-group.ts'
+import { Connections } from './connections.ts'
+import { FailedAttempts } from './failed-attempts.ts'
+import { createHttp2Server, type TlsFiles, tlsRules } from './http2-server.ts'
+import { InstanceWatch } from './instance-watch.ts'
+import { LimitedLog } from './limited-log.ts'
 import type { ServerLimits } from './limits.ts'
 import { listenError } from './listen-error.ts'
-import { LogLimiter } from './log-limiter.ts'
 import { problemReply, type Reply, sendReply } from './reply.ts'
+import { RequestShares } from './request-shares.ts'
 import { type RouteContext, route } from './routes.ts'
 import { SessionWindows } from './session-windows.ts'
 import { UnreadBytes } from './unread-bytes.ts'
@@ -25,6 +31,8 @@ export interface RequestServerOptions {
   readonly windowLimitBytes: number
   /** For what has arrived of all bodies together and waits to be read. */
   readonly unreadLimitBytes: number
+  /** Open at once, of all connections together. */
+  readonly requestLimit: number
   readonly limits: ServerLimits
   readonly log: Log
   readonly clock: Clock
@@ -32,7 +40,8 @@ export interface RequestServerOptions {
 
 interface OpenSession {
   readonly remote: string | undefined
-  /** Runs until the sender has shown who it is. */
+  /** Until the sender has shown who it is. */
+  isStranger: boolean
   readonly strangerTimer: NodeJS.Timeout
 }
 
@@ -41,10 +50,12 @@ export class RequestServer {
   readonly #options: RequestServerOptions
   readonly #windows: SessionWindows
   readonly #unread: UnreadBytes
-  readonly #strangerLog: LogLimiter
+  readonly #failedAttempts: FailedAttempts
+  readonly #instances: InstanceWatch
+  readonly #connections: Connections
+  readonly #context: RouteContext
+  readonly #requests: RequestShares
   readonly #server: ReturnType<typeof createHttp2Server>
-  /** All connections, also those whose handshake never ends. */
-  readonly #sockets = new Set<Socket>()
   readonly #sessions = new Map<ServerHttp2Session, OpenSession>()
   readonly #underWay = new Set<Promise<void>>()
   #isClosing = false
@@ -62,15 +73,24 @@ export class RequestServer {
       limitBytes: unreadLimitBytes,
       checkMs: limits.unreadCheckMs,
     })
-    this.#strangerLog = new LogLimiter(() => clock.monotonicMs())
+    this.#requests = new RequestShares(options.requestLimit)
+    const monotonicMs = () => clock.monotonicMs()
+    this.#failedAttempts = new FailedAttempts({ limits, log: options.log, monotonicMs })
+    this.#instances = new InstanceWatch(monotonicMs)
+    const log = new LimitedLog({
+      log: options.log,
+      burst: limits.logLines,
+      everyMs: limits.logLineEveryMs,
+      monotonicMs,
+    })
+    this.#context = { ...options.context, log }
+    this.#connections = new Connections({ limits, log: options.log, monotonicMs })
     this.#server = createHttp2Server(options.tls, limits, {
       onSession: (session) => this.#addSession(session),
       onStream: (stream, headers) => this.#start(stream, headers),
     })
-    this.#server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket)
-      socket.once('close', () => this.#sockets.delete(socket))
-    })
+    this.#server.on('connection', (socket: Socket) => this.#connections.add(socket))
+    this.#server.on('drop', () => this.#connections.refused())
   }
 
   get port(): number {
@@ -100,7 +120,7 @@ export class RequestServer {
 
   useCertificate(tls: TlsFiles): void {
     if ('setSecureContext' in this.#server) {
-      this.#server.setSecureContext({ ...tls, minVersion: 'TLSv1.2' })
+      this.#server.setSecureContext({ ...tls, ...tlsRules })
     }
   }
 
@@ -121,7 +141,7 @@ export class RequestServer {
     deadline.abort()
     for (const session of this.#sessions.keys()) session.destroy()
     // A peer that never closes its end, or never got to speak HTTP/2, holds a socket without a session.
-    for (const socket of this.#sockets) socket.destroy()
+    this.#connections.destroyAll()
     await Promise.all(this.#underWay)
     await closed
   }
@@ -131,7 +151,8 @@ export class RequestServer {
       () => session.destroy(),
       this.#options.limits.strangerMs,
     ).unref()
-    this.#sessions.set(session, { remote: session.socket.remoteAddress, strangerTimer })
+    const remote = session.socket.remoteAddress
+    this.#sessions.set(session, { remote, isStranger: true, strangerTimer })
     session.once('close', () => {
       clearTimeout(strangerTimer)
       this.#sessions.delete(session)
@@ -166,33 +187,47 @@ export class RequestServer {
     if (session === undefined) return undefined
     try {
       const machine = this.#options.machines.authenticate(headers.authorization)
+      const sender = machine ?? `stranger at ${addressGroup(session.socket.remoteAddress)}`
+      if (!this.#requests.enter(sender)) return undefined
+      stream.once('close', () => this.#requests.leave(sender))
       if (machine === undefined) return this.#strangerReply(session, headers)
-      clearTimeout(this.#sessions.get(session)?.strangerTimer)
+      this.#admit(session, machine, headers)
       this.#windows.admit(session, stream)
       this.#unread.watch(stream)
-      return await route(this.#options.context, machine, stream, headers)
+      return await route(this.#context, machine, stream, headers)
     } catch (error) {
       return this.#failureReply(error)
     }
   }
 
-  #strangerReply(session: ServerHttp2Session, headers: IncomingHttpHeaders): Reply {
-    const leftOut = this.#strangerLog.admit()
-    if (leftOut !== undefined) {
-      this.#options.log.warn('credentials_rejected', 'unknown machine or wrong secret', {
-        remote: this.#sessions.get(session)?.remote,
-        machine: parseBasicCredentials(headers.authorization)?.id,
-        ...(leftOut > 0 && { left_out: leftOut }),
-      })
+  #admit(session: ServerHttp2Session, machine: MachineId, headers: IncomingHttpHeaders): void {
+    const open = this.#sessions.get(session)
+    if (open === undefined) return
+    if (open.isStranger) {
+      open.isStranger = false
+      clearTimeout(open.strangerTimer)
+      this.#connections.admitted(session.socket, machine)
     }
-    return problemReply(
-      {
-        code: 'credentials_rejected',
-        status: 401,
-        detail: 'Unknown machine or wrong secret. Add it with: longshore receiver machine add',
-      },
-      { 'www-authenticate': 'Basic realm="longshore"' },
+    // `longshore check` asks in passing, beside a daemon: only who uploads is a device at work.
+    if (headers[':method'] === 'GET' || headers[':method'] === 'HEAD') return
+    const shared = this.#instances.seen(machine, headers['longshore-instance'], open.remote)
+    if (shared === undefined) return
+    this.#options.log.warn(
+      'machine_shared',
+      `two devices take turns uploading as ${machine}: give one of them an id of its own (longshore receiver machine add)`,
+      { machine, remotes: shared.remotes.join(', ') },
     )
+  }
+
+  #strangerReply(session: ServerHttp2Session, headers: IncomingHttpHeaders): Reply {
+    const open = this.#sessions.get(session)
+    const { reply, tooMany } = this.#failedAttempts.answer({
+      remote: open?.remote,
+      machine: parseBasicCredentials(headers.authorization)?.id,
+    })
+    // A request is cheap to send and a connection is not: who guesses has to make one for each.
+    if (tooMany && open?.isStranger === true) session.close()
+    return reply
   }
 
   #failureReply(error: unknown): Reply {

@@ -262,6 +262,8 @@ test('invariant 9: bytes that pile up unread are bounded, and what holds most of
   peer.socket.write(Buffer.concat(Array.from({ length: 60_000 }, () => crumb)))
   await until(() => peer.received(frameTypes.resetStream, 3).length > 0)
   assert.deepEqual(peer.received(frameTypes.resetStream, 1), [])
+  // With what they hold the machine has its share of the room.
   holder.socket.destroy()
+  peer.socket.destroy()
   await assertStillServes(receiver)
 })

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import type { ClientHttp2Session } from 'node:http2'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { bytePath } from '../../../src/base/byte-path.ts'
 import { blake3 } from '../../../src/base/hash.ts'
 import { defaultLimits } from '../../../src/receiver/server/limits.ts'
 import { windows } from '../../../src/receiver/server/window-size.ts'
 import { encodeManifest } from '../../../src/wire/manifest-codec.ts'
 import { layOutMessage } from '../../../src/wire/multipart-layout.ts'
+import { FaultyLink } from '../../support/faulty-link.ts'
 import { buildMessage, plainLabels } from '../../support/message.ts'
 import { flags, frameTypes, RawHttp2 } from '../support/raw-http2.ts'
 import {
@@ -19,7 +20,6 @@ import {
   upload,
   uploadHeaders,
 } from '../support/receiver.ts'
-import { slowLink } from '../support/slow-link.ts'
 
 const small = buildMessage([{ path: '/small', bytes: 'small' }])
 const fast = { windowProbeMs: 1 }
@@ -50,6 +50,13 @@ function pour(session: ClientHttp2Session, robot: string) {
   stream.on('drain', more)
   more()
   return stream
+}
+
+/** The port of a link on which a flow-control window matters. */
+async function lateLink(t: TestContext, toPort: number): Promise<number> {
+  const link = await FaultyLink.open(toPort, { delayMs: 5 })
+  t.after(() => link.close())
+  return link.port
 }
 
 function remoteWindow(session: ClientHttp2Session): number {
@@ -87,7 +94,7 @@ test('The windows of a sender that fills them grow, and fall back when it is idl
     store: 'null',
     limits: { ...fast, windowIdleMs: 30 },
   })
-  const session = receiver.connect(await slowLink(t, receiver.port, 5))
+  const session = receiver.connect(await lateLink(t, receiver.port))
   const stream = pour(session, receiver.robot)
   await until(() => receiver.receiver.grantedBytes >= windows.startBytes * 4)
   await until(() => streamWindow(session) >= windows.startBytes * 2)
@@ -111,7 +118,7 @@ test('invariant 7: windows never exceed their limit together, and beyond it new 
     highest = Math.max(highest, receiver.receiver.grantedBytes)
   }, 1)
   t.after(() => clearInterval(watch))
-  const slowPort = await slowLink(t, receiver.port, 5)
+  const slowPort = await lateLink(t, receiver.port)
   const first = receiver.connect(slowPort)
   const streams = [pour(first, receiver.robot)]
   // Alone it takes all there is.
