@@ -27,6 +27,6 @@ export function answeredFiles(
   } catch (error) {
     if (!(error instanceof MsgpackError)) throw error
     const detail = `the receiver's answer cannot be read: ${error.message}`
-    return { files: results, failure: { kind: 'incompatible', detail } }
+    return { files: results, failure: { kind: 'answer_unreadable', detail } }
   }
 }

@@ -18,6 +18,7 @@ import { Labeller } from './labels.ts'
 import { Lane } from './lane.ts'
 import { probe } from './probe.ts'
 import { ProgressReporter } from './progress-reporter.ts'
+import { UnfinishedUploads } from './unfinished-uploads.ts'
 import { uploadBundle } from './upload-bundle.ts'
 import { uploadSingle } from './upload-single.ts'
 
@@ -29,6 +30,7 @@ const progress = new ProgressReporter(data.progressEveryMs)
 /** Bundles and large files have a connection each: a large file's bytes would queue before a bundle. */
 const bundleLane = new Lane(data)
 const singleLane = new Lane(data)
+const singleTools = { lane: singleLane, labeller, unfinished: new UnfinishedUploads() }
 
 async function run(task: WorkerTask): Promise<unknown> {
   return task.kind === 'probe' ? runProbe() : runUpload(task)
@@ -51,11 +53,8 @@ async function runUpload({ shard: frame, port }: UploadTask): Promise<Uint8Array
 
 function upload(shard: Shard, port: MessagePort): Promise<ShardResult> {
   if (shard.kind === 'bundle') return uploadBundle(shard, bundleLane, labeller, buffers)
-  return uploadSingle(shard.files[0]!, singleLane, labeller, {
-    onSent: (sizeBytes) => {
-      singleLane.moved(sizeBytes)
-      progress.sent(shard.id, sizeBytes)
-    },
+  return uploadSingle(shard.files[0]!, singleTools, {
+    onSent: (sizeBytes) => progress.sent(shard.id, sizeBytes),
     onStoppable: (stop) => {
       port.on('message', (message) => {
         if (message === stopMessage) stop()

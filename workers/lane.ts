@@ -3,24 +3,36 @@ import type { Readable } from 'node:stream'
 import type { buildConnector as Connector, Client as UndiciClient } from 'undici'
 import { problemFrom } from '../src/wire/problem.ts'
 import type { TransferFailure } from '../src/wire/transfer-failure.ts'
-import { failureOf, NoHttp2Error, retryAfterMs, StalledError } from './failure.ts'
+import {
+  failureOf,
+  isSessionGone,
+  NoHttp2Error,
+  retryAfterMs,
+  SessionGoneError,
+  StalledError,
+} from './failure.ts'
 import { buildConnector, Client, request } from './undici-client.ts'
+import { type UploadFields, uploadFieldsOf } from './upload-fields.ts'
 
 export interface LaneOptions {
   readonly address: string
   readonly authorization: string
   readonly caPem: string | undefined
   readonly stallMs: number
+  /** Names this process, so that a receiver notices two devices that use one machine's id. */
+  readonly instance?: string
 }
 
 export interface LaneRequest {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'HEAD' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer | Readable | null
 }
 
 export interface LaneAnswer {
+  readonly status: 200 | 204
+  readonly upload: UploadFields
   readonly contentType: string
   readonly body: Buffer
 }
@@ -30,6 +42,12 @@ const keepAliveMs = 30_000
 /** No answer of the receiver is nearly this long. */
 const maxAnswerBytes = 1024 * 1024
 const maxStreams = 100
+/**
+ * An answer that comes before the end of a streamed body leaves what was pending of it, up to 256 KiB,
+ * in Node's account of the connection's memory, which ends at 10 MB: beyond that it sends no body any
+ * more. So a connection is replaced in good time.
+ */
+const mostEarlyAnswers = 8
 
 /**
  * One HTTP/2 connection to the receiver, made when it is needed and made anew when it is lost. Never
@@ -39,7 +57,12 @@ const maxStreams = 100
 export class Lane {
   readonly #options: LaneOptions
   #client: UndiciClient | undefined
+  #earlyAnswers = 0
+  /** Replaced, and finishing what is under way on them. */
+  readonly #retired = new Set<UndiciClient>()
   #socket: Socket | undefined
+  /** Those of connections that the receiver wants to end are no longer the client's. */
+  readonly #sockets = new Set<Socket>()
   #underWay = 0
   /** Changes whenever something moved. */
   #movedBytes = 0
@@ -56,9 +79,15 @@ export class Lane {
     this.#movedBytes += sizeBytes
   }
 
+  /** Nothing moves for longer than this before the connection is given up. */
+  get stallMs(): number {
+    return this.#options.stallMs
+  }
+
   /**
-   * Resolves with the body of a 200 answer, or with what went wrong; never rejects. A Readable body is
-   * destroyed here once the request has settled, and never before.
+   * Resolves with an answer of 200 or 204, or with what went wrong; never rejects. A Readable body is
+   * destroyed here once the request has settled, and never before: it may be under way still where the
+   * receiver did not wait for its end.
    */
   async send(message: LaneRequest): Promise<LaneAnswer | TransferFailure> {
     this.#client ??= this.#connectLater()
@@ -68,21 +97,33 @@ export class Lane {
       const { statusCode, headers, body } = await request(client, {
         method: message.method,
         path: message.path,
-        headers: { ...message.headers, authorization: this.#options.authorization },
+        headers: {
+          ...message.headers,
+          authorization: this.#options.authorization,
+          ...(this.#options.instance !== undefined && {
+            'longshore-instance': this.#options.instance,
+          }),
+        },
         body: message.body,
       })
       const answer = await readAnswer(body)
+      if (isUnfinished(message.body)) this.#answeredEarly(client)
       const contentType = textOf(headers['content-type'])
-      if (statusCode === 200) return { contentType, body: answer }
+      const upload = uploadFieldsOf(headers)
+      if (statusCode === 200 || statusCode === 204) {
+        return { status: statusCode, upload, contentType, body: answer }
+      }
       const problem = problemFrom(statusCode, contentType, answer.toString('utf8'))
       return {
         kind: 'refused',
         detail: problem.detail,
         status: statusCode,
         problemCode: problem.code,
-        ...retryAfterMs(textOf(headers['retry-after'])),
+        ...(upload.offset !== undefined && { uploadOffset: upload.offset }),
+        ...retryAfterMs(textOf(headers['retry-after']), textOf(headers.date)),
       }
     } catch (error) {
+      if (isSessionGone(error) && this.#client === client) void this.destroy(new SessionGoneError())
       return failureOf(error)
     } finally {
       if (message.body !== null && 'destroy' in message.body) message.body.destroy()
@@ -92,9 +133,23 @@ export class Lane {
 
   /** Gives the connection up with everything that is under way on it. */
   async destroy(reason: Error): Promise<void> {
-    const client = this.#client
+    const clients = [...this.#retired]
+    if (this.#client !== undefined) clients.push(this.#client)
     this.#client = undefined
-    await client?.destroy(reason)
+    this.#retired.clear()
+    const destroyed = clients.map((client) => client.destroy(reason))
+    for (const socket of this.#sockets) socket.destroy(reason)
+    await Promise.all(destroyed)
+  }
+
+  #answeredEarly(client: UndiciClient): void {
+    if (client !== this.#client) return
+    this.#earlyAnswers += 1
+    if (this.#earlyAnswers < mostEarlyAnswers) return
+    this.#client = undefined
+    this.#retired.add(client)
+    // Calls back as well when it was destroyed meanwhile.
+    client.close(() => this.#retired.delete(client))
   }
 
   #connectLater(): UndiciClient {
@@ -109,6 +164,7 @@ export class Lane {
       ...(caPem !== undefined && { ca: caPem }),
     }
     const connect = buildConnector(connectorOptions)
+    this.#earlyAnswers = 0
     return new Client(address, {
       allowH2: true,
       maxConcurrentStreams: maxStreams,
@@ -123,6 +179,8 @@ export class Lane {
             return callback(new NoHttp2Error(), null)
           }
           this.#socket = socket
+          this.#sockets.add(socket)
+          socket.once('close', () => this.#sockets.delete(socket))
           callback(null, socket)
         })
       },
@@ -156,6 +214,10 @@ export class Lane {
       void this.destroy(new StalledError(this.#options.stallMs))
     }
   }
+}
+
+function isUnfinished(body: LaneRequest['body']): boolean {
+  return body !== null && 'readableEnded' in body && !body.readableEnded
 }
 
 async function readAnswer(body: AsyncIterable<Buffer>): Promise<Buffer> {

@@ -17,3 +17,14 @@ export function uploadHeaders(
     ...(kind === 'single' && { 'upload-complete': '?1' }),
   }
 }
+
+/** The header fields of a `PATCH` with everything from this byte of the message to its end. */
+export function resumeHeaders(layout: MessageLayout, fromByte: number): Record<string, string> {
+  return {
+    'content-type': 'application/partial-upload',
+    'content-length': String(layout.contentLength - fromByte),
+    'upload-offset': String(fromByte),
+    'upload-complete': '?1',
+    accept: manifestContentType,
+  }
+}

@@ -1,6 +1,6 @@
-import { type FileHandle, lstat, open } from 'node:fs/promises'
-import { type BytePath, fsPath } from '../src/base/byte-path.ts'
-import { errnoOf } from '../src/base/errors.ts'
+import { type FileHandle, open } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fsPath } from '../src/base/byte-path.ts'
 import { type FileIdentity, identityOf, isSameFile } from '../src/base/file-identity.ts'
 import { blake3 } from '../src/base/hash.ts'
 import { captureHeaderReadBytes } from '../src/capture/capture-header.ts'
@@ -8,11 +8,21 @@ import { encodeManifest } from '../src/wire/manifest-codec.ts'
 import { layOutMessage } from '../src/wire/multipart-layout.ts'
 import type { FileResult, ShardFile, ShardResult } from '../src/wire/thread-messages.ts'
 import { answeredFiles } from './answered-files.ts'
+import { FileHash } from './file-hash.ts'
+import { HashedFile, type ReadEnd } from './hashed-file.ts'
 import type { Labeller } from './labels.ts'
-import type { Lane } from './lane.ts'
+import type { Lane, LaneAnswer } from './lane.ts'
+import { isFinal } from './next-step.ts'
 import { isAsScanned, openFlags, readFailure } from './open-file.ts'
-import { type EndedEarly, SingleBody } from './single-body.ts'
-import { uploadHeaders } from './upload-headers.ts'
+import { SingleExchange, uploadPath } from './single-exchange.ts'
+import type { UnfinishedUpload, UnfinishedUploads } from './unfinished-uploads.ts'
+
+/** What the uploads of one thread share. */
+export interface SingleUploadTools {
+  readonly lane: Lane
+  readonly labeller: Labeller
+  readonly unfinished: UnfinishedUploads
+}
 
 export interface SingleUploadHooks {
   /** Body bytes were taken by the connection. */
@@ -21,43 +31,55 @@ export interface SingleUploadHooks {
   readonly onStoppable: (stop: () => void) => void
 }
 
-/** If a request whose body ended early has not settled by then, its connection is given up. */
-const settleAfterStopMs = 5000
+/** Nobody waits longer than this for what is of no consequence. */
+const cancelPatienceMs = 5000
 
-/** Uploads one large file. Never rejects for what the file, the disk or the link does. */
+/**
+ * Uploads one large file, from where an earlier upload of it broke off if there was one. Never rejects
+ * for what the file, the disk or the link does.
+ */
 export async function uploadSingle(
   file: ShardFile,
-  lane: Lane,
-  labeller: Labeller,
+  tools: SingleUploadTools,
   hooks: SingleUploadHooks,
 ): Promise<ShardResult> {
+  const kept = tools.unfinished.take(file.path)
   let handle: FileHandle
   try {
     handle = await open(fsPath(file.path), openFlags)
   } catch (error) {
-    return { files: [readFailure(error)], failure: undefined }
+    return notRead(readFailure(error), kept, tools)
   }
   try {
     const stats = await handle.stat({ bigint: true })
-    if (!isAsScanned(stats, file)) return { files: [{ status: 'changed' }], failure: undefined }
-    return await send(file, handle, identityOf(stats), lane, labeller, hooks)
+    if (!isAsScanned(stats, file)) return await notRead({ status: 'changed' }, kept, tools)
+    if (
+      kept !== undefined &&
+      isSameFile(stats, kept.identity) &&
+      isSameShardFile(file, kept.file)
+    ) {
+      return await goOn(kept, true, handle, tools, hooks)
+    }
+    if (kept !== undefined) await cancel(kept, tools.lane)
+    const upload = await begin(file, handle, identityOf(stats), tools.labeller)
+    return await goOn(upload, false, handle, tools, hooks)
   } catch (error) {
-    return { files: [readFailure(error)], failure: undefined }
+    return await notRead(readFailure(error), kept, tools)
   } finally {
     await handle.close()
   }
 }
 
-async function send(
+async function begin(
   file: ShardFile,
   handle: FileHandle,
   identity: FileIdentity,
-  lane: Lane,
   labeller: Labeller,
-  hooks: SingleUploadHooks,
-): Promise<ShardResult> {
-  const start = Buffer.alloc(Math.min(captureHeaderReadBytes, file.sizeBytes))
-  await handle.read(start, 0, start.length, 0)
+): Promise<UnfinishedUpload> {
+  // Only the header of a capture file says anything.
+  const startBytes = file.kind === 'capture' ? captureHeaderReadBytes : 0
+  const start = Buffer.alloc(Math.min(startBytes, file.sizeBytes))
+  if (start.length > 0) await handle.read(start, 0, start.length, 0)
   const { sizeBytes, mtimeNs, ctimeNs } = identity
   const labels = labeller.labelsOf(file, start)
   const manifest = encodeManifest({
@@ -65,66 +87,104 @@ async function send(
   })
   const uploadId = blake3(manifest)
   const layout = layOutMessage(manifest, uploadId, [sizeBytes])
-  const body = new SingleBody({
-    file: handle,
-    sizeBytes,
-    layout,
-    isUnchanged: () => isUnchanged(file.path, handle, identity),
-    onSent: hooks.onSent,
-  })
-  const settleDeadline = giveUpIfItHangs(body, lane)
-  hooks.onStoppable(() => body.stop())
-  const headers = uploadHeaders(layout, uploadId, 'single')
+  return { file, identity, uploadId, layout, hash: new FileHash(), mayBeComplete: false }
+}
+
+async function goOn(
+  upload: UnfinishedUpload,
+  isKnownHere: boolean,
+  handle: FileHandle,
+  tools: SingleUploadTools,
+  hooks: SingleUploadHooks,
+): Promise<ShardResult> {
+  const { lane } = tools
+  const { identity, hash } = upload
+  const { path } = upload.file
+  const file = new HashedFile({ path, handle, identity, hash })
+  const onSent = (sizeBytes: number) => {
+    lane.moved(sizeBytes)
+    hooks.onSent(sizeBytes)
+  }
+  const exchange = new SingleExchange({ upload, file, lane, onSent })
+  hooks.onStoppable(() => exchange.stop())
   try {
-    const answer = await lane.send({ method: 'POST', path: '/v1/uploads', headers, body })
-    if (body.endedEarly !== undefined) return endedEarly(body.endedEarly)
-    if ('kind' in answer) return { files: [{ status: 'not_sent' }], failure: answer }
-    if (body.digest === undefined) {
-      const detail = 'the receiver answered before the file was sent'
-      return { files: [{ status: 'not_sent' }], failure: { kind: 'incompatible', detail } }
-    }
-    const sent = [{ index: 0, identity, digest: body.digest }]
-    return answeredFiles([{ status: 'not_sent' }], sent, answer)
+    // A process that knows nothing of it sends it whole: the receiver says so if it knows better.
+    const end = await exchange.run({ method: isKnownHere ? 'HEAD' : 'POST' })
+    if ('fileEnd' in end) return await endedEarly(end.fileEnd, upload, tools)
+    if ('answer' in end) return await answered(end.answer, file, upload, tools)
+    if (!isFinal(end.failure)) tools.unfinished.keep(upload)
+    return notSent(end.failure)
   } finally {
-    clearTimeout(settleDeadline.timer)
+    await file.stop()
   }
 }
 
-/** A body that ended early is answered with a reset; where that does not come, the client must go. */
-function giveUpIfItHangs(body: SingleBody, lane: Lane): { timer: NodeJS.Timeout | undefined } {
-  const deadline: { timer: NodeJS.Timeout | undefined } = { timer: undefined }
-  body.once('end', () => {
-    if (body.endedEarly === undefined) return
-    deadline.timer = setTimeout(
-      () => void lane.destroy(new Error('an upload that was stopped did not settle')),
-      settleAfterStopMs,
-    )
-  })
-  return deadline
+/** The receiver has the file. What counts here is what this process has read of it (invariant 1). */
+async function answered(
+  answer: LaneAnswer,
+  file: HashedFile,
+  upload: UnfinishedUpload,
+  tools: SingleUploadTools,
+): Promise<ShardResult> {
+  const whole = await file.wholeHash()
+  if ('end' in whole) return endedEarly(whole.end, upload, tools)
+  const sent = [{ index: 0, identity: upload.identity, digest: whole.digest }]
+  const result = answeredFiles([{ status: 'not_sent' }], sent, answer)
+  // An answer that cannot be read may be read when it is asked for again.
+  if (result.failure !== undefined) tools.unfinished.keep(upload)
+  return result
 }
 
-function endedEarly(why: EndedEarly): ShardResult {
-  if (why === 'stopped') {
-    const failure = { kind: 'stopped', detail: 'the upload was stopped' } as const
-    return { files: [{ status: 'not_sent' }], failure }
+async function endedEarly(
+  end: ReadEnd,
+  upload: UnfinishedUpload,
+  tools: SingleUploadTools,
+): Promise<ShardResult> {
+  if (end === 'stopped') {
+    tools.unfinished.keep(upload)
+    return notSent({ kind: 'stopped', detail: 'the upload was stopped' })
   }
   const result: FileResult =
-    why === 'changed' ? { status: 'changed' } : { status: 'unreadable', errno: why.errno }
+    end === 'changed' ? { status: 'changed' } : { status: 'unreadable', errno: end.errno }
+  return notRead(result, upload, tools)
+}
+
+/**
+ * Nothing of the file can be sent for now. What is under way of it is kept, unless the file is another
+ * one: one that is gone may come back with its disk.
+ */
+async function notRead(
+  result: FileResult,
+  upload: UnfinishedUpload | undefined,
+  { lane, unfinished }: SingleUploadTools,
+): Promise<ShardResult> {
+  if (upload !== undefined) {
+    if (result.status === 'changed') await cancel(upload, lane)
+    else unfinished.keep(upload)
+  }
   return { files: [result], failure: undefined }
 }
 
-/** Before the digest is sent: is it the same file, all the way, and does its name still lead to it? */
-async function isUnchanged(
-  path: BytePath,
-  handle: FileHandle,
-  identity: FileIdentity,
-): Promise<boolean> {
-  try {
-    const byHandle = await handle.stat({ bigint: true })
-    const byName = await lstat(fsPath(path), { bigint: true })
-    return isSameFile(byHandle, identity) && isSameFile(byName, identity)
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return false
-  }
+/**
+ * Has the receiver drop what it has of a file that is no more as it was. Nothing depends on it: what is
+ * not dropped expires. An upload that may have been stored is left alone.
+ */
+async function cancel(upload: UnfinishedUpload, lane: Lane): Promise<void> {
+  if (upload.mayBeComplete) return
+  const request = { method: 'DELETE', path: uploadPath(upload), headers: {}, body: null } as const
+  const patience = new AbortController()
+  const { signal } = patience
+  // Rejects only when it is not waited for any longer.
+  const late = sleep(cancelPatienceMs, undefined, { signal }).catch(() => {})
+  await Promise.race([lane.send(request), late])
+  patience.abort()
+}
+
+function notSent(failure: ShardResult['failure']): ShardResult {
+  return { files: [{ status: 'not_sent' }], failure }
+}
+
+/** What else goes into the manifest. */
+function isSameShardFile(one: ShardFile, other: ShardFile): boolean {
+  return one.root === other.root && one.kind === other.kind
 }

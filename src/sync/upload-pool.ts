@@ -1,5 +1,5 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
-import { Piscina } from 'piscina'
+import { Piscina, queueOptionsSymbol } from 'piscina'
 import {
   type Progress,
   packShard,
@@ -12,6 +12,7 @@ import {
 import type { TransferFailure } from '../wire/transfer-failure.ts'
 import type { ReceiverDescription, WorkerData, WorkerTask } from '../wire/worker-data.ts'
 import type { Concurrency } from './concurrency.ts'
+import { ThreadMemory } from './thread-memory.ts'
 
 export interface UploadPoolOptions {
   readonly workerEntryUrl: URL
@@ -33,6 +34,7 @@ export class UploadPool {
   readonly #options: UploadPoolOptions
   readonly #piscina: Piscina
   readonly #ports = new Set<MessagePort>()
+  readonly #threadMemory = new ThreadMemory()
   readonly #whenThreadDies = new Set<(error: unknown) => void>()
 
   constructor(options: UploadPoolOptions) {
@@ -47,10 +49,19 @@ export class UploadPool {
       idleTimeout: idleTimeoutMs,
       // With 'sync' an idle thread sleeps so deeply that it answers no PING and its connection dies.
       atomics: 'disabled',
-      loadBalancer: (_task, workers) => leastBusy(workers, threads, uploadsPerThread),
+      loadBalancer: (task, workers) => {
+        const placement = task[queueOptionsSymbol] as Placement | null
+        const chosen =
+          workers.find(({ id, currentUsage }) => {
+            return id === placement?.wanted && currentUsage < uploadsPerThread
+          }) ?? leastBusy(workers, threads, uploadsPerThread)
+        if (placement !== null) placement.chosen = chosen?.id
+        return chosen
+      },
       recordTiming: false,
     })
     this.#piscina.on('error', (error: unknown) => this.#threadDied(error))
+    this.#piscina.on('workerDestroy', () => setImmediate(() => this.#threadEnded()))
   }
 
   get threads(): number {
@@ -61,24 +72,40 @@ export class UploadPool {
   async upload(shard: Shard): Promise<ShardResult> {
     const { port1, port2 } = new MessageChannel()
     const frame = packShard(shard)
-    const task: WorkerTask = { kind: 'upload', shard: frame, port: port2 }
+    const placement: Placement = { wanted: this.#threadMemory.threadOf(shard), chosen: undefined }
+    // The symbol is for Piscina, which shows the balancer what it names, and does not travel.
+    const task: WorkerTask & { readonly [queueOptionsSymbol]: Placement } = {
+      kind: 'upload',
+      shard: frame,
+      port: port2,
+      [queueOptionsSymbol]: placement,
+    }
     port1.on('message', (message: Uint8Array) => this.#options.onProgress(unpackProgress(message)))
     this.#ports.add(port1)
-    const died = Promise.withResolvers<never>()
-    this.#whenThreadDies.add(died.reject)
     try {
-      const done = this.#piscina.run(task, { transferList: [port2, frame.buffer] })
-      return unpackShardResult((await Promise.race([done, died.promise])) as Uint8Array)
+      const result = unpackShardResult(await this.#run<Uint8Array>(task, [port2, frame.buffer]))
+      this.#threadMemory.ended(shard, result, placement.chosen)
+      return result
     } finally {
-      this.#whenThreadDies.delete(died.reject)
       this.#ports.delete(port1)
       port1.close()
     }
   }
 
-  async probe(): Promise<ReceiverDescription | TransferFailure> {
-    const task: WorkerTask = { kind: 'probe' }
-    return this.#piscina.run(task)
+  /** Asks the receiver who it is and whom it takes us for. Rejects only when the thread itself died. */
+  probe(): Promise<ReceiverDescription | TransferFailure> {
+    return this.#run({ kind: 'probe' }, [])
+  }
+
+  /** Rejects also when a thread dies that had not yet taken the task. */
+  async #run<T>(task: WorkerTask, transferList: (MessagePort | ArrayBuffer)[]): Promise<T> {
+    const died = Promise.withResolvers<never>()
+    this.#whenThreadDies.add(died.reject)
+    try {
+      return (await Promise.race([this.#piscina.run(task, { transferList }), died.promise])) as T
+    } finally {
+      this.#whenThreadDies.delete(died.reject)
+    }
   }
 
   /** Has the uploads of large files end early; bundles under way are left to finish. */
@@ -95,10 +122,22 @@ export class UploadPool {
     for (const reject of this.#whenThreadDies) reject(error)
   }
 
+  /** One that ends by itself, with no error, before it took a task is not even reported. */
+  #threadEnded(): void {
+    if (this.threads > 0 || this.#whenThreadDies.size === 0) return
+    this.#threadDied(new Error('it ended before it took its task'))
+  }
+
   /** Ends all threads at once. Tasks should have settled: what still runs is rejected. */
   async destroy(): Promise<void> {
     await this.#piscina.destroy()
   }
+}
+
+/** Which thread a task is for, if one is better than another, and which one it was given to. */
+interface Placement {
+  readonly wanted: number | undefined
+  chosen: number | undefined
 }
 
 interface WorkerLoad {

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, describe, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import { ThreadMemory } from '../../src/sync/thread-memory.ts'
 import { UploadPool } from '../../src/sync/upload-pool.ts'
-import type { Progress, Shard } from '../../src/wire/thread-messages.ts'
+import type { Progress, Shard, ShardResult } from '../../src/wire/thread-messages.ts'
 import type { WorkerData } from '../../src/wire/worker-data.ts'
-import { pathsOf, storedImaginary } from '../support/fake-transport.ts'
+import { connectionLost, pathsOf, storedImaginary } from '../support/fake-transport.ts'
 import { imaginaries, imaginary } from './candidates.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'longshore-pool-'))
@@ -127,6 +128,87 @@ describe('the pool of threads', () => {
   })
 })
 
+describe('a large file whose upload broke off', () => {
+  /** Answers with the failure that the file is named after, in the time it takes to be told twice. */
+  const code = `
+    export default async ({ shard }) => {
+      const { files } = unpackShard(shard)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      const kind = files[0].path.split('/').at(-1)
+      const status = kind === 'none' ? 'changed' : 'not_sent'
+      return packShardResult({
+        files: [{ status }],
+        failure: kind === 'none' ? undefined : { kind, detail: String(threadId) },
+      })
+    }`
+
+  const single = (name: string): Shard => ({
+    id: nextId++,
+    kind: 'single',
+    files: [imaginary(`/data/${name}`)],
+  })
+
+  async function threadOf(result: Promise<ShardResult>): Promise<string> {
+    return (await result).failure!.detail
+  }
+
+  test('is given to the thread that knows of it, again and again', async () => {
+    const upload = open(code, 3)
+    const all = ['connection_lost', 'stalled', 'stopped']
+    const first = await Promise.all(all.map((name) => threadOf(upload.upload(single(name)))))
+    assert.equal(new Set(first).size, 3)
+    for (let n = 0; n < 3; n += 1) {
+      all.reverse()
+      first.reverse()
+      const next = await Promise.all(all.map((name) => threadOf(upload.upload(single(name)))))
+      assert.deepEqual(next, first)
+    }
+  })
+
+  test('is given to another thread where that one is full', async () => {
+    const upload = open(code, 2, 1)
+    const both = ['stalled', 'stopped'].map((name) => threadOf(upload.upload(single(name))))
+    const [thread] = await Promise.all(both)
+    const busy = upload.upload(single('stalled'))
+    const other = await threadOf(upload.upload(single('stalled')))
+    assert.equal(await threadOf(busy), thread)
+    assert.notEqual(other, thread)
+  })
+
+  test('is given to another thread where that one is gone', async () => {
+    const upload = open(`
+      export default ({ shard: frame }) => {
+        const shard = unpackShard(frame)
+        if (shard.kind === 'bundle') process.exit(7)
+        return told(shard)
+      }`)
+    const [thread] = (await threadOf(upload.upload(single('stopped')))).split(' ')
+    await assert.rejects(upload.upload(shard()), /exited with code: 7/)
+    const [other] = (await threadOf(upload.upload(single('stopped')))).split(' ')
+    assert.notEqual(other, thread)
+  })
+})
+
+test('invariant 7: of large files only those that broke off last are remembered', () => {
+  const memory = new ThreadMemory()
+  const single = (n: number): Shard => ({ id: n, kind: 'single', files: [imaginary(`/data/${n}`)] })
+  const broken: ShardResult = { files: [{ status: 'not_sent' }], failure: connectionLost }
+  for (let n = 0; n < 1100; n += 1) memory.ended(single(n), broken, n)
+  assert.equal(memory.threadOf(single(75)), undefined)
+  assert.equal(memory.threadOf(single(76)), 76)
+  assert.equal(memory.threadOf(single(1099)), 1099)
+  memory.ended(single(1099), { files: [{ status: 'changed' }], failure: undefined }, 5)
+  assert.equal(memory.threadOf(single(1099)), undefined, 'one that came to an end is forgotten')
+  memory.ended(
+    single(7),
+    { files: [{ status: 'unreadable', errno: 'EIO' }], failure: undefined },
+    7,
+  )
+  assert.equal(memory.threadOf(single(7)), 7)
+  memory.ended({ ...single(8), kind: 'bundle' }, broken, 8)
+  assert.equal(memory.threadOf({ ...single(8), kind: 'bundle' }), undefined)
+})
+
 describe('a thread that dies', () => {
   test('has its upload rejected, and another thread does the next one', async () => {
     const upload = open(`
@@ -149,6 +231,12 @@ describe('a thread that dies', () => {
     while (errors.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
     assert.match(String(errors[0]), /a session went wrong/)
     assert.equal((await upload.upload(shard())).failure?.kind, 'stopped')
+  })
+
+  test('before it took a question to the receiver has that rejected, not wait for ever', async () => {
+    const upload = open('process.exit(1)')
+    await assert.rejects(upload.probe())
+    await assert.rejects(upload.probe())
   })
 
   test('before it took the uploads that wait for it has them rejected, not wait for ever', async () => {

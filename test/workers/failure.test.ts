@@ -157,11 +157,37 @@ test('an error that is not known is a broken connection', () => {
   assert.equal(failureOf(nested).kind, 'unreachable')
 })
 
-test('Retry-After is read as seconds and as a date', () => {
-  assert.deepEqual(retryAfterMs('120'), { retryAfterMs: 120_000 })
+describe('Retry-After', () => {
   const nowMs = Date.parse('2026-01-01T00:00:00Z')
-  assert.deepEqual(retryAfterMs('Thu, 01 Jan 2026 00:00:30 GMT', nowMs), { retryAfterMs: 30_000 })
-  assert.deepEqual(retryAfterMs('Wed, 31 Dec 2025 00:00:00 GMT', nowMs), { retryAfterMs: 0 })
-  assert.deepEqual(retryAfterMs('soon'), {})
-  assert.deepEqual(retryAfterMs(''), {})
+
+  test('is read as seconds, however many', () => {
+    assert.deepEqual(retryAfterMs('120'), { retryAfterMs: 120_000 })
+    assert.deepEqual(retryAfterMs('0'), { retryAfterMs: 0 })
+    assert.deepEqual(retryAfterMs('9'.repeat(400)), { retryAfterMs: 1e12 })
+  })
+
+  test('is read as a date in each of its three forms; one that is over means now', () => {
+    for (const value of [
+      'Thu, 01 Jan 2026 00:00:30 GMT',
+      'Thursday, 01-Jan-26 00:00:30 GMT',
+      'Thu Jan  1 00:00:30 2026',
+    ]) {
+      assert.deepEqual(retryAfterMs(value, '', nowMs), { retryAfterMs: 30_000 }, value)
+    }
+    assert.deepEqual(retryAfterMs('Wed, 31 Dec 2025 00:00:00 GMT', '', nowMs), { retryAfterMs: 0 })
+  })
+
+  test('as a date is measured against the receiver’s clock, not against one that is years behind', () => {
+    const date = 'Thu, 01 Jan 2026 00:00:00 GMT'
+    const longAgoMs = 0
+    const asked = retryAfterMs('Thu, 01 Jan 2026 00:00:30 GMT', date, longAgoMs)
+    assert.deepEqual(asked, { retryAfterMs: 30_000 })
+    assert.deepEqual(retryAfterMs('Thu, 01 Jan 2026 00:00:30 GMT', 'yesterday', nowMs), asked)
+  })
+
+  test('that is neither is as good as none', () => {
+    for (const value of ['soon', '', '1.5', '-1', '1e9', 'Thu, 99 Foo 2026 00:00:30 GMT']) {
+      assert.deepEqual(retryAfterMs(value), {}, value)
+    }
+  })
 })

@@ -18,6 +18,7 @@ import { BundleBuffers } from '../../workers/bundle-buffers.ts'
 import { Labeller } from '../../workers/labels.ts'
 import { Lane } from '../../workers/lane.ts'
 import { probe } from '../../workers/probe.ts'
+import { UnfinishedUploads } from '../../workers/unfinished-uploads.ts'
 import { uploadBundle } from '../../workers/upload-bundle.ts'
 import { uploadSingle } from '../../workers/upload-single.ts'
 import { captureFile } from '../support/capture-file.ts'
@@ -29,6 +30,7 @@ let lane: Lane
 let folder: string
 const labeller = new Labeller(['from-config'])
 const buffers = new BundleBuffers()
+const unfinished = new UnfinishedUploads()
 
 before(async () => {
   receiver = await startTestReceiver()
@@ -55,7 +57,7 @@ function bundle(...files: ShardFile[]): Promise<ShardResult> {
 const hooks = { onSent: () => {}, onStoppable: () => {} }
 
 function single(file: ShardFile, more: Partial<typeof hooks> = {}): Promise<ShardResult> {
-  return uploadSingle(file, lane, labeller, { ...hooks, ...more })
+  return uploadSingle(file, { lane, labeller, unfinished }, { ...hooks, ...more })
 }
 
 async function storedBytes(file: ShardFile): Promise<Buffer[]> {
@@ -218,6 +220,56 @@ describe('a large file', () => {
     } as Partial<typeof hooks>)
     assert.equal(result.failure?.kind, 'stopped')
     assert.deepEqual(await storedBytes(file), [])
+  })
+
+  for (const [when, isSameThread] of [
+    ['after a break', true],
+    ['after a restart of the daemon', false],
+  ] as const) {
+    test(`invariant 6: goes on ${when} from the byte where it stopped`, async () => {
+      const bytes = randomBytes(20_000_000)
+      const file = writeFile(`resumed ${when}`, bytes)
+      const breaking = { ...receiver, stallMs: 60_000 }
+      const tools = { lane: new Lane(breaking), labeller, unfinished: new UnfinishedUploads() }
+      let sentBytes = 0
+      const first = await uploadSingle(file, tools, {
+        onSent: (size) => {
+          sentBytes += size
+          if (sentBytes > 12_000_000) void tools.lane.destroy(new Error('the link broke'))
+        },
+        onStoppable: () => {},
+      })
+      assert.equal(first.failure?.kind, 'connection_lost')
+      let resentBytes = 0
+      const unfinished = isSameThread ? tools.unfinished : new UnfinishedUploads()
+      const again = { ...tools, lane: new Lane(breaking), unfinished }
+      const second = await uploadSingle(file, again, {
+        onSent: (size) => {
+          resentBytes += size
+        },
+        onStoppable: () => {},
+      })
+      await again.lane.destroy(new Error('the test is over'))
+      const [only] = second.files
+      assert.ok(only?.status === 'answered', JSON.stringify(second.failure))
+      assert.equal(only.outcome.status, 'stored')
+      assert.equal(only.digest, blake3(bytes))
+      assert.equal(only.outcome.digest, only.digest)
+      assert.ok(resentBytes < 12_000_000, `${resentBytes} bytes were sent again`)
+      assert.ok((await storedBytes(file))[0]?.equals(bytes))
+    })
+  }
+
+  test('invariant 1: that was stored and whose answer was lost is answered for after a restart', async () => {
+    const bytes = randomBytes(5_000_000)
+    const file = writeFile('answer-lost', bytes)
+    await single(file)
+    const result = await single(file)
+    const [only] = result.files
+    assert.ok(only?.status === 'answered', JSON.stringify(result.failure))
+    assert.equal(only.outcome.status, 'already_stored')
+    assert.equal(only.digest, blake3(bytes))
+    assert.equal((await storedBytes(file)).length, 1)
   })
 
   test('that is not the one the scan saw is not sent', async () => {
