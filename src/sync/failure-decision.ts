@@ -1,29 +1,25 @@
+import type { FileResult, ShardResult } from '../wire/thread-messages.ts'
 import type { TransferFailure } from '../wire/transfer-failure.ts'
+import {
+  actionByClass,
+  actionByKind,
+  actionByProblem,
+  actionByStatus,
+  deviceBusyErrnos,
+  type FailureAction,
+} from './failure-table.ts'
 
 /** What a failed request means for the files in it, and for all others. */
-export type FailureDecision =
-  /** Nothing is wrong with these files: everything waits. */
-  | {
-      readonly action: 'hold_all'
-      /** Undefined: back off. */
-      readonly waitMs: number | undefined
-      /** True when a person has to do something first. */
-      readonly lasting: boolean
-      /** True when it may yet be for one of these files: they do not come together again. */
-      readonly apart: boolean
-    }
-  /** One of these files may be to blame: find out which; alone, set it aside after three tries. */
-  | { readonly action: 'suspect_files' }
-  /** Too much for one request: halve it; alone, hold the file. */
-  | { readonly action: 'too_large' }
-  /** We ended it ourselves: the files wait as before. */
-  | { readonly action: 'put_back' }
-
-/** Credentials and certificates: looked at again after this long. */
-const lastingWaitMs = 15 * 60_000
+export interface FailureDecision {
+  readonly action: FailureAction
+  /** What the receiver asks for; undefined to back off. Only where everything is held. */
+  readonly waitMs: number | undefined
+  /** True when no look at the receiver can prove it wrong. Only of `hold all, report`. */
+  readonly isCertain: boolean
+}
 
 /**
- * The one place that knows what each failure leads to; docs/reliability.md has it as a table.
+ * The one place that knows what each failure leads to: see `failure-table.ts` and docs/reliability.md.
  *
  * @param concernsEverything - One file after the other has been turned down, and none was taken.
  */
@@ -31,55 +27,46 @@ export function decideFailure(
   failure: TransferFailure,
   concernsEverything: boolean,
 ): FailureDecision {
-  const decision = decideAlone(failure)
-  const isNotTheFiles = concernsEverything && decision.action === 'suspect_files'
-  return isNotTheFiles ? holdAll(lastingWaitMs, true) : decision
+  const action = actionFor(failure)
+  const isForFiles =
+    action === 'quarantine' || (action === 'file later' && failure.status !== 413) || isNo(failure)
+  if (concernsEverything && isForFiles) {
+    return { action: 'hold all, report', waitMs: undefined, isCertain: true }
+  }
+  const isHeld = action === 'hold all' || action === 'hold all, apart'
+  return { action, waitMs: isHeld ? failure.retryAfterMs : undefined, isCertain: false }
 }
 
-function decideAlone(failure: TransferFailure): FailureDecision {
-  switch (failure.kind) {
-    case 'stopped':
-      return { action: 'put_back' }
-    case 'unreachable':
-    case 'connection_lost':
-    case 'stalled':
-      return holdAll(undefined)
-    case 'not_trusted':
-    case 'certificate_not_yet_valid':
-    case 'certificate_expired':
-    case 'certificate_wrong_name':
-    case 'incompatible':
-      return holdAll(lastingWaitMs, true)
-    case 'refused':
-      return decideStatus(failure.status ?? 0, failure.retryAfterMs)
-    default:
-      return failure.kind satisfies never
+/** A refusal that looks as if it were for everything. */
+function isNo(failure: TransferFailure): boolean {
+  return failure.kind === 'refused' && actionFor(failure) === 'hold all, report'
+}
+
+function actionFor({ kind, status = 0, problemCode = '' }: TransferFailure): FailureAction {
+  if (kind !== 'refused') return actionByKind[kind]
+  const ofProblem = Object.hasOwn(actionByProblem, problemCode)
+    ? actionByProblem[problemCode]
+    : undefined
+  const ofClass = actionByClass[`${Math.floor(status / 100)}xx`]
+  return ofProblem ?? actionByStatus[status] ?? ofClass ?? actionByClass.other!
+}
+
+/**
+ * What a shard came to, with files that could not be read for want of descriptors or memory as ones
+ * that were not sent: that is no fault of theirs, and passes.
+ */
+export function withoutDeviceFaults(result: ShardResult): ShardResult {
+  const busy = result.files.find(isDeviceBusy)
+  if (busy === undefined) return result
+  return {
+    files: result.files.map((file) => (isDeviceBusy(file) ? { status: 'not_sent' } : file)),
+    failure: result.failure ?? {
+      kind: 'device_busy',
+      detail: `this device has no room for open files or memory just now (${busy.errno})`,
+    },
   }
 }
 
-function decideStatus(status: number, retryAfterMs: number | undefined): FailureDecision {
-  switch (status) {
-    case 401:
-    case 403:
-    case 404:
-    case 405:
-      return holdAll(lastingWaitMs, true)
-    case 413:
-      return { action: 'too_large' }
-    case 500:
-      // A fault of the receiver's, that it may only have with one of these files.
-      return { ...holdAll(retryAfterMs), apart: true }
-    case 400:
-    case 411:
-    case 415:
-    case 422:
-      return { action: 'suspect_files' }
-    default:
-      // 429, 502, 503, 504, 507 and whatever a proxy makes up.
-      return holdAll(retryAfterMs)
-  }
-}
-
-function holdAll(waitMs: number | undefined, lasting = false) {
-  return { action: 'hold_all', waitMs, lasting, apart: false } as const
+function isDeviceBusy(file: FileResult): file is FileResult & { readonly status: 'unreadable' } {
+  return file.status === 'unreadable' && deviceBusyErrnos.has(file.errno)
 }

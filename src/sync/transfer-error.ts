@@ -35,6 +35,7 @@ function explain(failure: TransferFailure): { readonly code: ErrorCode; readonly
         hint: 'Start the receiver with --name and the name or address that cloud.app_address has.',
       }
     case 'incompatible':
+    case 'answer_unreadable':
       return {
         code: 'receiver_incompatible',
         hint: 'Check cloud.app_address; and that both ends run the same version of Longshore.',
@@ -44,7 +45,13 @@ function explain(failure: TransferFailure): { readonly code: ErrorCode; readonly
     case 'connection_lost':
     case 'stalled':
     case 'stopped':
+    case 'fault_here':
       return { code: 'connection_lost', hint: 'Nothing is lost: run it again.' }
+    case 'device_busy':
+      return {
+        code: 'connection_lost',
+        hint: 'Nothing is lost. Close programs that hold many files open, or raise their limit: ulimit -n',
+      }
     default:
       return failure.kind satisfies never
   }

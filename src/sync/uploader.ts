@@ -1,18 +1,20 @@
 import type { BytePath } from '../base/byte-path.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
+import type { NetworkState } from '../probe/network-state.ts'
 import type { Candidate } from '../scan/candidate.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Progress, Shard, ShardResult } from '../wire/thread-messages.ts'
 import type { TransferFailure } from '../wire/transfer-failure.ts'
-import { Alarm } from './alarm.ts'
 import type { Concurrency } from './concurrency.ts'
+import { type FailureDecision, withoutDeviceFaults } from './failure-decision.ts'
 import type { HeldFiles } from './held-files.ts'
 import { Link } from './link.ts'
 import { nextUpload } from './next-upload.ts'
+import { sortNotSent } from './not-sent.ts'
 import type { Settler } from './settler.ts'
 import type { Transport } from './transport.ts'
-import { UploadsUnderWay, type UploadView } from './uploads-under-way.ts'
+import { UploadsUnderWay, type UploadUnderWay, type UploadView } from './uploads-under-way.ts'
 import { type ShardKind, WorkQueue } from './work-queue.ts'
 
 export interface UploaderOptions {
@@ -20,6 +22,7 @@ export interface UploaderOptions {
   readonly concurrency: Concurrency
   readonly settler: Pick<Settler, 'settle' | 'owes' | 'removeOwed' | 'retryLater' | 'setAside'>
   readonly held: HeldFiles
+  readonly networkState: () => NetworkState
   readonly clock: Clock
   readonly log: Log
   readonly random: () => number
@@ -33,9 +36,6 @@ export interface UploaderOptions {
   readonly onGivenUp: (path: BytePath) => void
 }
 
-/** Tries of a file alone, before it is set aside for what the receiver thinks of it. */
-const suspectTries = 3
-
 export type { UploadView } from './uploads-under-way.ts'
 
 /**
@@ -48,8 +48,9 @@ export class Uploader {
   readonly #link: Link
   /** Everything that waits, is under way or is being settled. */
   readonly #taken = new Set<BytePath>()
+  /** Those of them that do not only wait. */
+  readonly #busy = new Set<BytePath>()
   readonly #underWay = new UploadsUnderWay()
-  readonly #alarm: Alarm
   readonly #whenChanged = new Set<() => void>()
   #settling = 0
   #nextShardId = 1
@@ -58,8 +59,10 @@ export class Uploader {
 
   constructor(options: UploaderOptions) {
     this.#options = options
-    this.#link = new Link(options)
-    this.#alarm = new Alarm(options.clock, () => this.#pump())
+    this.#link = new Link(options, () => {
+      this.#giveUpIfOver()
+      this.#pump()
+    })
   }
 
   /** Files that wait, are under way or are being settled. */
@@ -94,6 +97,11 @@ export class Uploader {
     )
   }
 
+  /** On its way or being settled: a file that only waits is not. */
+  isUnderWay(path: BytePath): boolean {
+    return this.#busy.has(path)
+  }
+
   /** Takes those over that it has not yet. A stopped uploader takes none. */
   add(candidates: readonly Candidate[]): void {
     if (this.#stopped) return
@@ -106,14 +114,15 @@ export class Uploader {
       else fresh.push(candidate)
     }
     if (owed.length > 0) void this.#removeOwed(owed)
-    this.#queue.add(fresh)
+    this.#queueUp(fresh)
     this.#giveUpIfOver()
     this.#pump()
   }
 
   onProgress(progress: Progress): void {
+    const nowMs = this.#options.clock.monotonicMs()
     for (const { shardId, sentBytes } of progress) {
-      const upload = this.#underWay.progress(shardId, sentBytes)
+      const upload = this.#underWay.progress(shardId, sentBytes, nowMs)
       if (upload !== undefined && this.#link.moved(upload)) this.#pump()
     }
   }
@@ -135,7 +144,7 @@ export class Uploader {
   /** Starts nothing more. */
   halt(): void {
     this.#stopped = true
-    this.#alarm.cancel()
+    this.#link.rest()
     this.#changed()
   }
 
@@ -159,18 +168,14 @@ export class Uploader {
   }
 
   #pump(): void {
-    while (!this.#stopped) {
-      const nowMs = this.#options.clock.monotonicMs()
-      const shutForMs = this.#link.shutForMs(nowMs)
-      if (shutForMs > 0) {
-        if (this.#queue.files > 0) this.#alarm.setTo(nowMs + shutForMs)
-        return
-      }
+    while (!this.#stopped && this.#queue.files > 0 && this.#link.isReady()) {
       const kind = this.#nextKind()
       if (kind === undefined) return
       const limits = this.#link.meter.bundleLimits(this.#underWay.count + 1)
       const candidates =
-        kind === 'single' ? this.#queue.takeSingle() : this.#queue.takeBundle(limits)
+        kind === 'single'
+          ? this.#queue.takeSingle()
+          : this.#queue.takeBundle(limits, !this.#link.isOpen)
       void this.#run(kind, candidates)
     }
   }
@@ -178,7 +183,7 @@ export class Uploader {
   #nextKind(): ShardKind | undefined {
     const { uploads, singleUploads } = this.#options.concurrency
     const isProbe = !this.#link.isOpen
-    if (isProbe && this.#underWay.some((upload) => this.#link.isProbe(upload))) return undefined
+    if (isProbe && this.#link.isTrying(this.#underWay)) return undefined
     // Results are settled on this thread: where it cannot keep up, no more of them are asked for.
     if (this.#settling > uploads) return undefined
     return nextUpload({
@@ -200,10 +205,11 @@ export class Uploader {
     const startedAtMs = this.#options.clock.monotonicMs()
     const { round } = this.#link
     const upload = this.#underWay.add({ shardId: shard.id, kind, candidates, startedAtMs, round })
+    for (const { path } of candidates) this.#busy.add(path)
     this.#lastStarted = kind
     let result: ShardResult
     try {
-      result = await this.#options.transport.upload(shard)
+      result = withoutDeviceFaults(await this.#options.transport.upload(shard))
     } catch (error) {
       result = lost(candidates, error)
     }
@@ -212,10 +218,10 @@ export class Uploader {
     this.#settling += 1
     let waitAgain: readonly Candidate[] = []
     try {
-      this.#link.ended(upload, result, sharing)
+      const decision = this.#link.ended(upload, result, sharing)
       this.#pump()
       const notSent = await this.#options.settler.settle(candidates, result)
-      waitAgain = this.#decide(result.failure, kind, notSent)
+      waitAgain = this.#sort(upload, notSent, result.failure, decision)
     } catch (error) {
       this.#reportBug(error)
     }
@@ -224,6 +230,7 @@ export class Uploader {
   }
 
   async #removeOwed(candidates: readonly Candidate[]): Promise<void> {
+    for (const { path } of candidates) this.#busy.add(path)
     this.#settling += 1
     try {
       await this.#options.settler.removeOwed(candidates)
@@ -238,6 +245,7 @@ export class Uploader {
   #release(candidates: readonly Candidate[], waitAgain: readonly Candidate[]): void {
     const waiting = new Set(waitAgain)
     for (const candidate of candidates) {
+      this.#busy.delete(candidate.path)
       if (!waiting.has(candidate)) this.#taken.delete(candidate.path)
     }
     this.#giveUpIfOver()
@@ -245,64 +253,43 @@ export class Uploader {
     this.#pump()
   }
 
-  /** Says what becomes of files that were not sent. Returns those that wait again. */
-  #decide(
-    failure: TransferFailure | undefined,
-    kind: ShardKind,
+  /** Sees to files that were not sent. Returns those that wait again. */
+  #sort(
+    upload: UploadUnderWay,
     candidates: readonly Candidate[],
+    failure: TransferFailure | undefined,
+    decision: FailureDecision | undefined,
   ): readonly Candidate[] {
-    const [first] = candidates
-    if (first === undefined) return []
-    const { settler } = this.#options
-    if (failure === undefined) {
+    const { settler, held } = this.#options
+    if (failure === undefined || decision === undefined) {
       for (const each of candidates)
         settler.retryLater(each, 'the thread did not say what became of it')
       return []
     }
-    const decision = this.#link.decide(failure)
-    const isTogether = kind === 'bundle' && candidates.length > 1
-    switch (decision.action) {
-      case 'put_back':
-        return this.#putBack(candidates)
-      case 'hold_all':
-        if (!decision.apart) return this.#putBack(candidates)
-        if (isTogether) return this.#splitUp(candidates)
-        settler.retryLater(first, failure.detail)
-        return []
-      case 'suspect_files':
-      case 'too_large':
-        if (isTogether) return this.#splitUp(candidates)
-        if (decision.action === 'too_large') settler.retryLater(first, failure.detail)
-        else this.#suspect(first, failure.detail)
-        return []
-      default:
-        return decision satisfies never
+    const { putBack, groups, culprit } = sortNotSent(decision, candidates, (candidate) => {
+      const wasHeld = held.attempts(candidate) > 0
+      return this.#link.mayBreakIt(candidate, upload, failure, decision, wasHeld)
+    })
+    this.#queueUp(putBack)
+    for (const group of groups) this.#queue.addGroup(group)
+    if (culprit !== undefined) {
+      if (this.#link.blame(culprit, failure, decision)) settler.setAside(culprit, failure.detail)
+      else settler.retryLater(culprit, failure.detail)
     }
+    return [...putBack, ...groups.flat()]
   }
 
-  #putBack(candidates: readonly Candidate[]): readonly Candidate[] {
-    this.#queue.add(candidates)
-    return candidates
-  }
-
-  #suspect(candidate: Candidate, detail: string): void {
-    const { held, settler } = this.#options
-    this.#link.refusals.blame(candidate.path)
-    if (held.attempts(candidate) + 1 >= suspectTries) settler.setAside(candidate, detail)
-    else settler.retryLater(candidate, detail)
-  }
-
-  /** Halves, until the file to blame is alone; the others are stored on the way. */
-  #splitUp(candidates: readonly Candidate[]): readonly Candidate[] {
-    const middle = Math.ceil(candidates.length / 2)
-    this.#queue.addGroup(candidates.slice(0, middle))
-    this.#queue.addGroup(candidates.slice(middle))
-    return candidates
+  #queueUp(candidates: readonly Candidate[]): void {
+    const { held } = this.#options
+    if (held.size === 0) return this.#queue.add(candidates)
+    const hasFailed = (candidate: Candidate) => held.attempts(candidate) > 0
+    for (const each of candidates.filter(hasFailed)) this.#queue.addAlone(each)
+    this.#queue.add(candidates.filter((candidate) => !hasFailed(candidate)))
   }
 
   #giveUpIfOver(): void {
     if (!this.gaveUp) return
-    this.#alarm.cancel()
+    this.#link.rest()
     for (const { path } of this.#queue.clear()) {
       this.#options.onGivenUp(path)
       this.#taken.delete(path)
@@ -330,6 +317,6 @@ export class Uploader {
 function lost(candidates: readonly Candidate[], error: unknown): ShardResult {
   return {
     files: candidates.map(() => ({ status: 'not_sent' })),
-    failure: { kind: 'connection_lost', detail: `a worker thread ended: ${messageOf(error)}` },
+    failure: { kind: 'fault_here', detail: `a worker thread ended: ${messageOf(error)}` },
   }
 }

@@ -12,6 +12,8 @@ export interface UploadUnderWay {
   /** The gate's round in which it was started. */
   readonly round: number
   sentBytes: number
+  /** When it was last heard of. */
+  movedAtMs: number
 }
 
 /** What an upload under way looks like from outside. */
@@ -42,9 +44,9 @@ export class UploadsUnderWay {
     return this.#bytes
   }
 
-  add(upload: Omit<UploadUnderWay, 'sizeBytes' | 'sentBytes'>): UploadUnderWay {
+  add(upload: Omit<UploadUnderWay, 'sizeBytes' | 'sentBytes' | 'movedAtMs'>): UploadUnderWay {
     const sizeBytes = upload.candidates.reduce((sum, file) => sum + file.sizeBytes, 0)
-    const added = { ...upload, sizeBytes, sentBytes: 0 }
+    const added = { ...upload, sizeBytes, sentBytes: 0, movedAtMs: upload.startedAtMs }
     this.#uploads.set(upload.shardId, added)
     this.#count(added, 1)
     return added
@@ -55,9 +57,11 @@ export class UploadsUnderWay {
   }
 
   /** Notes how far one is, and returns it if it is still under way. */
-  progress(shardId: number, sentBytes: number): UploadUnderWay | undefined {
+  progress(shardId: number, sentBytes: number, nowMs: number): UploadUnderWay | undefined {
     const upload = this.#uploads.get(shardId)
-    if (upload !== undefined) upload.sentBytes = sentBytes
+    if (upload === undefined) return undefined
+    upload.sentBytes = sentBytes
+    upload.movedAtMs = nowMs
     return upload
   }
 

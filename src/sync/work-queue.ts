@@ -18,10 +18,14 @@ export class WorkQueue {
   #large = new Fifo<Candidate>()
   /** Groups that must be sent as they are: the halves of a bundle that was refused. */
   readonly #groups: (readonly Candidate[])[] = []
+  /** Small files that have failed before. */
+  readonly #alone = new Fifo<Candidate>()
+  #aloneIsNext = true
   #bytes = 0
 
   get files(): number {
-    return this.#small.length + this.#large.length + this.#groups.reduce((n, g) => n + g.length, 0)
+    const grouped = this.#groups.reduce((n, group) => n + group.length, 0)
+    return this.#small.length + this.#large.length + this.#alone.length + grouped
   }
 
   get bytes(): number {
@@ -36,6 +40,13 @@ export class WorkQueue {
     }
   }
 
+  /** A file that has failed before: no other shall suffer from it again. */
+  addAlone(candidate: Candidate): void {
+    this.#bytes += candidate.sizeBytes
+    if (isLarge(candidate)) this.#large.push(candidate)
+    else this.#alone.push(candidate)
+  }
+
   /** Files that shall go together, and before all others. */
   addGroup(candidates: readonly Candidate[]): void {
     for (const { sizeBytes } of candidates) this.#bytes += sizeBytes
@@ -43,17 +54,27 @@ export class WorkQueue {
   }
 
   hasBundle(): boolean {
-    return this.#groups.length > 0 || this.#small.length > 0
+    return this.#groups.length > 0 || this.#small.length > 0 || this.#alone.length > 0
   }
 
   hasSingle(): boolean {
     return this.#large.length > 0
   }
 
-  /** At least one file, then as many as fit. Only when there is one. */
-  takeBundle(limits: BundleLimits): readonly Candidate[] {
-    const group = this.#groups.shift()
-    if (group !== undefined) return this.#taken(group)
+  /**
+   * At least one file, then as many as fit. Only when there is one.
+   *
+   * @param unsuspected - Rather files against which nothing is known: it is to show whether the link works.
+   */
+  takeBundle(limits: BundleLimits, unsuspected = false): readonly Candidate[] {
+    const isTaken = unsuspected && this.#small.length > 0
+    if (!isTaken && this.#groups.length > 0) return this.#taken(this.#groups.shift()!)
+    if (!isTaken && this.#alone.length > 0) {
+      // In turns with all others, however many have failed before.
+      const isItsTurn = this.#aloneIsNext || this.#small.length === 0
+      this.#aloneIsNext = !isItsTurn
+      if (isItsTurn) return this.#taken([this.#alone.shift()!])
+    }
     const bundle = [this.#small.shift()!]
     let payloadBytes = bundle[0]!.sizeBytes
     while (bundle.length < limits.files) {
@@ -71,7 +92,12 @@ export class WorkQueue {
 
   /** Takes out everything that waits. */
   clear(): readonly Candidate[] {
-    const all = [...this.#groups.splice(0).flat(), ...this.#small.drain(), ...this.#large.drain()]
+    const all = [
+      ...this.#groups.splice(0).flat(),
+      ...this.#alone.drain(),
+      ...this.#small.drain(),
+      ...this.#large.drain(),
+    ]
     return this.#taken(all)
   }
 

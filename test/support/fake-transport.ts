@@ -5,6 +5,7 @@ import { blake3 } from '../../src/base/hash.ts'
 import type { Transport } from '../../src/sync/transport.ts'
 import type { FileResult, Shard, ShardFile, ShardResult } from '../../src/wire/thread-messages.ts'
 import type { TransferFailure } from '../../src/wire/transfer-failure.ts'
+import type { ReceiverDescription } from '../../src/wire/worker-data.ts'
 
 /** What becomes of a shard; undefined leaves it under way until it is ended by hand. */
 export type Answer = (shard: Shard) => ShardResult | Promise<ShardResult> | undefined
@@ -21,6 +22,10 @@ export class FakeTransport implements Transport {
   /** Every shard that was ever given, in order. */
   readonly shards: Shard[] = []
   readonly #underWay = new Map<number, UnderWay>()
+  /** What asking the receiver who it is comes to. */
+  probeAnswer: () => TransferFailure | Promise<TransferFailure> | undefined = () => undefined
+  /** How often it was asked. */
+  probes = 0
   /** How often uploads were told to stop. */
   stops = 0
   onStop: () => void = () => {}
@@ -40,6 +45,11 @@ export class FakeTransport implements Transport {
     return new Promise((resolve, reject) => {
       this.#underWay.set(shard.id, { shard, resolve, reject })
     })
+  }
+
+  async probe(): Promise<ReceiverDescription | TransferFailure> {
+    this.probes += 1
+    return (await this.probeAnswer()) ?? description
   }
 
   stopUploads(): void {
@@ -63,6 +73,15 @@ export class FakeTransport implements Transport {
     this.#underWay.delete(shard.id)
     return upload
   }
+}
+
+const description: ReceiverDescription = {
+  machine: 'robot',
+  receiver: 'longshore/0.0.0',
+  protocol: 1,
+  store: 'folder',
+  freeBytes: 1e12,
+  totalBytes: 2e12,
 }
 
 /** The names of a shard's files, for comparing. */

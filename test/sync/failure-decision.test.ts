@@ -1,88 +1,101 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { decideFailure, type FailureDecision } from '../../src/sync/failure-decision.ts'
-import type { TransferFailureKind } from '../../src/wire/transfer-failure.ts'
-import { refused } from '../support/fake-transport.ts'
+import {
+  decideFailure,
+  type FailureDecision,
+  withoutDeviceFaults,
+} from '../../src/sync/failure-decision.ts'
+import type { FileResult } from '../../src/wire/thread-messages.ts'
+import { connectionLost, refused, storedImaginary } from '../support/fake-transport.ts'
+import { imaginary } from './candidates.ts'
 
-const backOff: FailureDecision = {
-  action: 'hold_all',
+const action = (status: number, problemCode?: string) =>
+  decideFailure(refused(status, problemCode === undefined ? {} : { problemCode }), false).action
+
+const certain: FailureDecision = {
+  action: 'hold all, report',
   waitMs: undefined,
-  lasting: false,
-  apart: false,
-}
-const quarterHour: FailureDecision = {
-  action: 'hold_all',
-  waitMs: 900_000,
-  lasting: true,
-  apart: false,
-}
-const suspect: FailureDecision = { action: 'suspect_files' }
-const tooLarge: FailureDecision = { action: 'too_large' }
-
-const byKind: Readonly<Record<Exclude<TransferFailureKind, 'refused'>, FailureDecision>> = {
-  unreachable: backOff,
-  connection_lost: backOff,
-  stalled: backOff,
-  not_trusted: quarterHour,
-  certificate_not_yet_valid: quarterHour,
-  certificate_expired: quarterHour,
-  certificate_wrong_name: quarterHour,
-  incompatible: quarterHour,
-  stopped: { action: 'put_back' },
+  isCertain: true,
 }
 
-const byStatus: readonly [number, FailureDecision][] = [
-  [400, suspect],
-  [401, quarterHour],
-  [403, quarterHour],
-  [404, quarterHour],
-  [405, quarterHour],
-  [408, backOff],
-  [409, backOff],
-  [411, suspect],
-  [413, tooLarge],
-  [415, suspect],
-  [418, backOff],
-  [422, suspect],
-  [429, backOff],
-  [500, { ...backOff, apart: true }],
-  [502, backOff],
-  [503, backOff],
-  [504, backOff],
-  [507, backOff],
-  [302, backOff],
-]
-
-describe('a failed request', () => {
-  for (const [kind, decision] of Object.entries(byKind)) {
-    test(`that was ${kind} leads to ${JSON.stringify(decision)}`, () => {
-      const failure = { kind: kind as TransferFailureKind, detail: '' }
-      assert.deepEqual(decideFailure(failure, false), decision)
-    })
-  }
-
-  for (const [status, decision] of byStatus) {
-    test(`that was refused with ${status} leads to ${JSON.stringify(decision)}`, () => {
-      assert.deepEqual(decideFailure(refused(status), false), decision)
-    })
-  }
-
-  test('that was refused without a status holds everything', () => {
-    assert.deepEqual(decideFailure({ kind: 'refused', detail: '' }, false), backOff)
+describe('a refusal', () => {
+  test('is judged by the receiver’s own problem document before its status', () => {
+    assert.equal(action(400, 'bad_manifest'), 'quarantine')
+    assert.equal(action(400, 'inconsistent_upload_length'), 'file later')
+    assert.equal(action(500, 'storage_full'), 'hold all')
   })
 
-  test('waits as long as the receiver asks for', () => {
-    for (const status of [429, 503, 507]) {
-      const failure = refused(status, { retryAfterMs: 7000 })
-      assert.deepEqual(decideFailure(failure, false), { ...backOff, waitMs: 7000 })
+  test('invariant 4: by somebody else has no file set aside, whatever its status', () => {
+    for (let status = 100; status < 1000; status += 1) {
+      for (const problemCode of [undefined, 'unknown', 'made_up', 'constructor', '__proto__']) {
+        assert.notEqual(action(status, problemCode), 'quarantine', `${status} ${problemCode}`)
+        assert.notEqual(action(status, problemCode), undefined, `${status} ${problemCode}`)
+      }
     }
+  })
+
+  test('without a status, or with an odd one, holds everything', () => {
+    const bare = decideFailure({ kind: 'refused', detail: '' }, false)
+    assert.equal(bare.action, 'hold all, report')
+    assert.equal(action(0), 'hold all, report')
+    assert.equal(action(777), 'hold all, report')
+  })
+
+  test('waits as long as the receiver asks for, where everything waits', () => {
+    for (const status of [408, 429, 500, 502, 503, 504, 507]) {
+      const failure = refused(status, { retryAfterMs: 7000 })
+      assert.equal(decideFailure(failure, false).waitMs, 7000, String(status))
+    }
+    const failure = refused(422, { retryAfterMs: 7000, problemCode: 'bad_manifest' })
+    assert.equal(decideFailure(failure, false).waitMs, undefined)
   })
 
   test('is not the fault of the files when one after the other is turned down', () => {
-    for (const status of [400, 411, 415, 422]) {
-      assert.deepEqual(decideFailure(refused(status), true), quarterHour)
+    for (const failure of [
+      refused(400),
+      refused(403),
+      refused(418),
+      refused(422, { problemCode: 'bad_manifest' }),
+    ]) {
+      assert.deepEqual(decideFailure(failure, true), certain)
     }
-    assert.deepEqual(decideFailure(refused(413), true), tooLarge)
-    assert.deepEqual(decideFailure(refused(503), true), backOff)
+  })
+
+  test('for its size, or by a receiver that is away, stays what it is when files are turned down', () => {
+    for (const failure of [
+      refused(413),
+      refused(413, { problemCode: 'too_large' }),
+      refused(503),
+      connectionLost,
+    ]) {
+      assert.deepEqual(decideFailure(failure, true), decideFailure(failure, false))
+    }
+  })
+})
+
+describe('a file that could not be read', () => {
+  const file = imaginary('/data/a')
+  const stored = storedImaginary(file)
+  const unreadable = (errno: string): FileResult => ({ status: 'unreadable', errno })
+
+  test('for want of descriptors or memory counts as not sent; the others are as they were', () => {
+    for (const errno of ['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS']) {
+      const files = [stored, unreadable(errno), unreadable('EIO'), { status: 'gone' } as const]
+      const result = withoutDeviceFaults({ files, failure: undefined })
+      assert.deepEqual(result.files, [stored, { status: 'not_sent' }, ...files.slice(2)])
+      assert.equal(result.failure?.kind, 'device_busy')
+      assert.match(result.failure.detail, new RegExp(errno))
+    }
+  })
+
+  test('for want of descriptors does not hide what became of the request', () => {
+    const files = [unreadable('EMFILE'), { status: 'not_sent' } as const]
+    const result = withoutDeviceFaults({ files, failure: connectionLost })
+    assert.equal(result.failure, connectionLost)
+  })
+
+  test('for a fault of its own is the same as before', () => {
+    const result = { files: [unreadable('EIO'), stored], failure: undefined }
+    assert.equal(withoutDeviceFaults(result), result)
   })
 })

@@ -8,7 +8,7 @@ import { OwedRemovals } from '../../src/sync/owed-removals.ts'
 import { Refusals } from '../../src/sync/refusals.ts'
 import { ReportOnce } from '../../src/sync/report-once.ts'
 import { SyncStats } from '../../src/sync/sync-stats.ts'
-import { summaryOf } from '../../src/sync/sync-summary.ts'
+import { heldText, summaryOf } from '../../src/sync/sync-summary.ts'
 import { transferError } from '../../src/sync/transfer-error.ts'
 import { leastBusy } from '../../src/sync/upload-pool.ts'
 import type { TransferFailureKind } from '../../src/wire/transfer-failure.ts'
@@ -53,23 +53,36 @@ describe('the gate of the config', () => {
 describe('refusals', () => {
   test('concern everything once nine files in a row were turned down', () => {
     const refusals = new Refusals()
-    for (let n = 0; n < 8; n += 1) refusals.blame(bytePath(`/data/${n}`))
+    for (let n = 0; n < 8; n += 1) refusals.blame(imaginary(`/data/${n}`))
     assert.equal(refusals.concernEverything, false)
-    refusals.blame(bytePath('/data/8'))
+    refusals.blame(imaginary('/data/8'))
     assert.equal(refusals.concernEverything, true)
   })
 
   test('of one file over and over concern that file', () => {
     const refusals = new Refusals()
-    for (let n = 0; n < 100; n += 1) refusals.blame(bytePath('/data/poison'))
+    for (let n = 0; n < 100; n += 1) refusals.blame(imaginary('/data/poison'))
     assert.equal(refusals.concernEverything, false)
   })
 
   test('concern single files again once an upload went through', () => {
     const refusals = new Refusals()
-    for (let n = 0; n < 20; n += 1) refusals.blame(bytePath(`/data/${n}`))
+    for (let n = 0; n < 20; n += 1) refusals.blame(imaginary(`/data/${n}`))
     refusals.clear()
     assert.equal(refusals.concernEverything, false)
+  })
+
+  test('of one file are counted, also while others go through; the count is bounded', () => {
+    const refusals = new Refusals()
+    const file = imaginary('/data/poison')
+    assert.deepEqual([refusals.count(file), refusals.count(file)], [1, 2])
+    refusals.clear()
+    assert.equal(refusals.count(file), 3)
+    assert.equal(refusals.count({ ...file, sizeBytes: 7 }), 1, 'it has changed')
+    refusals.forget(file.path)
+    assert.equal(refusals.count(file), 1)
+    for (const other of imaginaries(10_000, 1)) refusals.count(other)
+    assert.equal(refusals.count(file), 1)
   })
 })
 
@@ -160,13 +173,17 @@ describe('the log says why everything waits', () => {
     assert.equal(log.lines[3]!.fields?.code, 'storage_full')
   })
 
-  test('again after it had worked', () => {
+  test('again after it had worked for a while, and that it works', () => {
     const log = new TestLog()
     const reports = new LinkReports(log)
     reports.failed(connectionLost, 500, 0)
     reports.works()
     reports.failed(connectionLost, 500, 1000)
-    assert.equal(log.lines.length, 2)
+    reports.works()
+    reports.failed(connectionLost, 500, 600_000)
+    reports.works()
+    const again = ['uploads_held', 'uploads_resumed']
+    assert.deepEqual(log.events, [...again, ...again])
   })
 })
 
@@ -222,6 +239,16 @@ describe('the summary', () => {
       '1 file stored, 1.5 kB; 2 already stored; 3 rejected; 4 quarantined; 5 tries failed',
     )
   })
+
+  test('says what waits for another try', () => {
+    assert.equal(heldText({ files: 0, folders: 0 }), '')
+    assert.equal(heldText({ files: 1, folders: 0 }), '; 1 file to be tried again later')
+    assert.equal(
+      heldText({ files: 10_000, folders: 1 }),
+      '; 10,000 files and 1 whole folder to be tried again later',
+    )
+    assert.match(heldText({ files: 0, folders: 20 }), /0 files and 20 whole folders/)
+  })
 })
 
 describe('a failure is told to a person', () => {
@@ -235,6 +262,9 @@ describe('a failure is told to a person', () => {
     connection_lost: 'connection_lost',
     stalled: 'connection_lost',
     stopped: 'connection_lost',
+    answer_unreadable: 'receiver_incompatible',
+    device_busy: 'connection_lost',
+    fault_here: 'connection_lost',
   }
   for (const [kind, code] of Object.entries(codes)) {
     test(`as ${code} when it was ${kind}`, () => {

@@ -1,4 +1,5 @@
 import type { BytePath } from '../../src/base/byte-path.ts'
+import type { NetworkState } from '../../src/probe/network-state.ts'
 import type { Candidate } from '../../src/scan/candidate.ts'
 import type { Concurrency } from '../../src/sync/concurrency.ts'
 import { HeldFiles } from '../../src/sync/held-files.ts'
@@ -70,6 +71,8 @@ export class TestUploader {
   readonly held = new HeldFiles()
   readonly transport: FakeTransport
   readonly settler = new FakeSettler(this.held, this.clock)
+  /** What the kernel says of the network. */
+  network: NetworkState = { fingerprint: 'eth0 10.0.0.2/24', hasAddress: true }
   readonly givenUp: BytePath[] = []
   readonly uploader: Uploader
 
@@ -80,6 +83,7 @@ export class TestUploader {
       concurrency,
       settler: this.settler,
       held: this.held,
+      networkState: () => this.network,
       clock: this.clock,
       log: this.log,
       random: () => 1,

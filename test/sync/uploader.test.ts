@@ -16,6 +16,7 @@ import { TestUploader } from './test-uploader.ts'
 
 const MiB = 1024 * 1024
 const store = (shard: Shard) => answered(shard, storedImaginary)
+const badManifest = refused(422, { problemCode: 'bad_manifest' })
 const paths = (files: readonly Candidate[]) => files.map(({ path }) => path)
 const large = (name: string) => imaginary(`/data/${name}`, { sizeBytes: 5 * MiB })
 
@@ -191,8 +192,9 @@ describe('invariant 4: one bad file', () => {
   const poison = imaginary('/data/poison')
 
   /** Turns down every message that the poison is in. */
-  const refusePoison = (status: number) => (shard: Shard) => {
-    return pathsOf(shard).includes(poison.path) ? failed(shard, refused(status)) : store(shard)
+  const refusePoison = (status: number, problemCode?: string) => (shard: Shard) => {
+    const failure = refused(status, problemCode === undefined ? {} : { problemCode })
+    return pathsOf(shard).includes(poison.path) ? failed(shard, failure) : store(shard)
   }
 
   test('in a bundle leaves the others alone, and is alone at last', async () => {
@@ -209,7 +211,7 @@ describe('invariant 4: one bad file', () => {
   })
 
   test('is set aside after it was turned down alone three times', async () => {
-    const { uploader, settler, clock, held } = new TestUploader(refusePoison(422))
+    const { uploader, settler, clock, held } = new TestUploader(refusePoison(422, 'bad_manifest'))
     for (let n = 0; n < 3; n += 1) {
       assert.deepEqual(settler.setAsideFiles, [])
       uploader.add([poison])
@@ -250,7 +252,7 @@ describe('invariant 4: one bad file', () => {
 
   test('and nine others that are turned down with none taken: then it is not the files', async () => {
     const { uploader, settler, clock, log } = new TestUploader((shard) =>
-      failed(shard, refused(400)),
+      failed(shard, badManifest),
     )
     const files = imaginaries(64, 10)
     for (let n = 0; n < 20; n += 1) {
@@ -277,7 +279,7 @@ describe('invariant 4: one bad file', () => {
   test('after the other is set aside, however many, while good ones go through', async () => {
     const isPoison = (path: string) => path.startsWith('/data/poison')
     const { uploader, settler, clock } = new TestUploader((shard) => {
-      return pathsOf(shard).some(isPoison) ? failed(shard, refused(400)) : store(shard)
+      return pathsOf(shard).some(isPoison) ? failed(shard, badManifest) : store(shard)
     })
     const poisons = imaginaries(20, 10, '/data/poison')
     for (let round = 0; round < 3; round += 1) {
@@ -393,12 +395,12 @@ describe('when the receiver cannot be reached', () => {
     assert.equal(uploader.linkFailure, undefined)
   })
 
-  test('a probe of files that cannot even be read says nothing about it', async () => {
+  test('an upload of files that cannot even be read says nothing about it', async () => {
     let reachable = false
     const { uploader, transport, clock } = new TestUploader((shard) => {
       const isUnreadable = pathsOf(shard).every((path) => path.startsWith('/data/bad'))
       if (isUnreadable) return answered(shard, () => ({ status: 'gone' }))
-      return reachable ? store(shard) : failed(shard, connectionLost)
+      return reachable ? store(shard) : failed(shard, refused(503))
     })
     uploader.add(imaginaries(1, 1_000_000))
     await clock.advance(500)
@@ -406,7 +408,7 @@ describe('when the receiver cannot be reached', () => {
     await clock.advance(3000)
     assert.notEqual(uploader.linkFailure, undefined)
     assert.ok(transport.shards.some((shard) => pathsOf(shard)[0]!.startsWith('/data/bad')))
-    assert.deepEqual(clock.sleepsMs, [4000], 'the wait after the fourth failure, not after a first')
+    assert.equal(clock.sleepsMs.at(-1), 4000, 'the wait after the fourth failure, not a first')
     reachable = true
     await clock.advance(60_000)
     assert.equal(uploader.linkFailure, undefined)
@@ -414,7 +416,9 @@ describe('when the receiver cannot be reached', () => {
 
   test('Retry-After is obeyed', async () => {
     const failure = refused(503, { retryAfterMs: 45_000 })
-    const { uploader, transport, clock } = new TestUploader((shard) => failed(shard, failure))
+    const { uploader, transport, clock } = new TestUploader((shard) => failed(shard, failure), {
+      random: () => 0,
+    })
     uploader.add([imaginary('/data/a')])
     await settled()
     await clock.advance(44_999)
@@ -443,10 +447,15 @@ describe('when the receiver cannot be reached', () => {
   })
 
   test('wrong credentials are looked at every quarter of an hour', async () => {
-    const { uploader, transport, clock } = new TestUploader((s) => failed(s, refused(401)))
+    const { uploader, transport, clock, log } = new TestUploader((s) => failed(s, refused(401)))
+    transport.probeAnswer = () => refused(401)
     uploader.add([imaginary('/data/a')])
-    await clock.advance(3_600_000)
-    assert.equal(transport.shards.length, 5)
+    await clock.advance(500)
+    assert.equal(transport.probes, 1, 'it may have been for that file only')
+    await clock.advance(4 * 990_000)
+    assert.equal(transport.probes, 5)
+    assert.equal(transport.shards.length, 1, 'no byte of a file is sent to somebody who refuses us')
+    assert.deepEqual(log.events, ['uploads_held', 'uploads_held'], 'once an hour')
     await uploader.stop(0)
   })
 
@@ -454,9 +463,9 @@ describe('when the receiver cannot be reached', () => {
     const { uploader, transport, clock } = new TestUploader()
     uploader.add(imaginaries(600, 4096))
     const [first, second, third, ...others] = transport.underWay
-    transport.end(first!, failed(first!, refused(401)))
+    transport.end(first!, failed(first!, refused(503, { retryAfterMs: 900_000 })))
     await settled()
-    assert.deepEqual(clock.sleepsMs, [900_000])
+    assert.deepEqual(clock.sleepsMs, [990_000])
     transport.end(second!, store(second!))
     await settled()
     for (const shard of others) transport.end(shard, store(shard))
@@ -497,6 +506,7 @@ describe('when the receiver cannot be reached', () => {
 
 describe('a single pass', () => {
   const pass = { giveUpAfterFailures: 3 }
+  const longWait = refused(503, { retryAfterMs: 3_600_000 })
 
   test('gives up after three tries, and tells of every file', async () => {
     const { uploader, clock, givenUp } = new TestUploader((s) => failed(s, connectionLost), pass)
@@ -527,8 +537,11 @@ describe('a single pass', () => {
 
   test('gives up at once for what a person must mend, and for a wait of more than seconds', async () => {
     for (const failure of [refused(401), refused(507, { retryAfterMs: 60_000 })]) {
-      const { uploader, givenUp } = new TestUploader((shard) => failed(shard, failure), pass)
+      const test = new TestUploader((shard) => failed(shard, failure), pass)
+      const { uploader, givenUp, transport, clock } = test
+      transport.probeAnswer = () => failure
       uploader.add(imaginaries(100, 10))
+      await clock.advance(500)
       await uploader.whenIdle()
       assert.equal(uploader.gaveUp, true)
       assert.equal(givenUp.length, 100)
@@ -542,14 +555,14 @@ describe('a single pass', () => {
       return asked === 1 ? failed(shard, refused(503, { retryAfterMs: 5000 })) : store(shard)
     }, pass)
     uploader.add([imaginary('/data/a')])
-    await clock.advance(5000)
+    await clock.advance(5500)
     await uploader.whenIdle()
     assert.equal(uploader.gaveUp, false)
     assert.equal(settler.settled.length, 1)
   })
 
   test('that has given up takes what is found later for given up, too', async () => {
-    const { uploader, givenUp, transport } = new TestUploader((s) => failed(s, refused(401)), pass)
+    const { uploader, givenUp, transport } = new TestUploader((s) => failed(s, longWait), pass)
     uploader.add([imaginary('/data/a')])
     await uploader.whenIdle()
     uploader.add([imaginary('/data/b'), large('c')])
@@ -562,7 +575,7 @@ describe('a single pass', () => {
     const { uploader, transport, givenUp } = new TestUploader(undefined, pass)
     uploader.add(imaginaries(600, 4096))
     const [a, b] = transport.underWay
-    transport.end(a!, failed(a!, refused(401)))
+    transport.end(a!, failed(a!, longWait))
     await settled()
     transport.end(b!, failed(b!, refused(400)))
     for (const shard of transport.underWay) transport.end(shard, store(shard))
@@ -575,7 +588,7 @@ describe('a single pass', () => {
     const { uploader, transport, settler } = new TestUploader(undefined, pass)
     uploader.add(imaginaries(600, 4096))
     const [a, ...others] = transport.underWay
-    transport.end(a!, failed(a!, refused(401)))
+    transport.end(a!, failed(a!, longWait))
     await settled()
     for (const shard of others) transport.end(shard, store(shard))
     await uploader.whenIdle()

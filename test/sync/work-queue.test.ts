@@ -85,15 +85,47 @@ describe('the queue of what waits', () => {
     assert.deepEqual(queue.takeBundle(limits), [later])
   })
 
+  test('gives files that failed before one by one, in turns with all others', () => {
+    const queue = new WorkQueue()
+    const [a, b, c, d, e] = imaginaries(5, 10) as [Candidate, ...Candidate[]]
+    for (const each of [a, b!, c!]) queue.addAlone(each)
+    const one = { ...limits, files: 1 }
+    queue.add([d!, e!])
+    assert.equal(queue.files, 5)
+    const order = Array.from({ length: 5 }, () => queue.takeBundle(one))
+    assert.deepEqual(order, [[a], [d], [b], [e], [c]])
+    assert.equal(queue.hasBundle(), false)
+  })
+
+  test('gives a large file that failed before as any other', () => {
+    const queue = new WorkQueue()
+    const large = imaginary('/data/l', { sizeBytes: 2 * MiB })
+    queue.addAlone(large)
+    assert.deepEqual([queue.hasBundle(), queue.hasSingle()], [false, true])
+    assert.deepEqual(queue.takeSingle(), [large])
+  })
+
+  test('gives files against which nothing is known when these are to show whether the link works', () => {
+    const queue = new WorkQueue()
+    const [half, failed, good] = imaginaries(3, 10) as [Candidate, ...Candidate[]]
+    queue.addGroup([half])
+    queue.addAlone(failed!)
+    queue.add([good!])
+    assert.deepEqual(queue.takeBundle(limits, true), [good])
+    assert.deepEqual(queue.takeBundle(limits, true), [half])
+    assert.deepEqual(queue.takeBundle(limits, true), [failed])
+  })
+
   test('counts files and bytes of all kinds', () => {
     const queue = new WorkQueue()
     queue.add([...imaginaries(3, 10), imaginary('/data/l', { sizeBytes: 2 * MiB })])
     queue.addGroup(imaginaries(2, 5))
-    assert.deepEqual([queue.files, queue.bytes], [6, 30 + 2 * MiB + 10])
+    queue.addAlone(imaginary('/data/failed', { sizeBytes: 7 }))
+    assert.deepEqual([queue.files, queue.bytes], [7, 30 + 2 * MiB + 10 + 7])
     queue.takeBundle(limits)
     queue.takeSingle()
-    assert.deepEqual([queue.files, queue.bytes], [3, 30])
-    assert.equal(queue.clear().length, 3)
+    assert.deepEqual([queue.files, queue.bytes], [4, 37])
+    assert.equal(queue.clear().length, 4)
     assert.deepEqual([queue.files, queue.bytes], [0, 0])
     assert.deepEqual([queue.hasBundle(), queue.hasSingle()], [false, false])
   })
