@@ -28,6 +28,11 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/check.ts')).checkCommand,
   },
   {
+    name: 'requeue',
+    summary: 'bring files that were set aside back to where they came from',
+    load: async () => (await import('./commands/requeue.ts')).requeueCommand,
+  },
+  {
     name: 'receiver start',
     summary: 'take files in, into a folder',
     load: async () => (await import('./commands/receiver/start.ts')).receiverStartCommand,
@@ -56,6 +61,21 @@ const commands: readonly CommandEntry[] = [
     name: 'receiver export',
     summary: 'what has arrived, as plain files',
     load: async () => (await import('./commands/receiver/export.ts')).receiverExportCommand,
+  },
+  {
+    name: 'receiver verify',
+    summary: 'read everything that is stored again, and compare hashes',
+    load: async () => (await import('./commands/receiver/verify.ts')).receiverVerifyCommand,
+  },
+  {
+    name: 'receiver backup',
+    summary: 'copy the data folder, also while the receiver runs',
+    load: async () => (await import('./commands/receiver/backup.ts')).receiverBackupCommand,
+  },
+  {
+    name: 'receiver rebuild',
+    summary: 'make the catalog anew from what is stored',
+    load: async () => (await import('./commands/receiver/rebuild.ts')).receiverRebuildCommand,
   },
 ]
 

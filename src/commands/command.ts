@@ -24,14 +24,19 @@ export interface Command {
 
 type Options = NonNullable<ParseArgsConfig['options']>
 
-/** Reads a command's arguments. @throws LongshoreError `usage` */
+/**
+ * Reads a command's arguments. @throws LongshoreError `usage`
+ *
+ * @param positionals - What they are called, one each; or 'any' number of them.
+ */
 export function readArgs<T extends Options>(
   command: Command,
   { args }: CommandContext,
   options: T,
-  positionals: readonly string[] = [],
+  positionals: readonly string[] | 'any' = [],
 ) {
   const parsed = parse(command, args, options)
+  if (positionals === 'any') return parsed
   if (parsed.positionals.length !== positionals.length) {
     const expected = positionals.length === 0 ? 'no arguments' : positionals.join(' ')
     const found = parsed.positionals.length === 0 ? 'none' : parsed.positionals.join(' ')

@@ -1,5 +1,6 @@
 import type { FileIdentity } from '../base/file-identity.ts'
 import type { FileResult } from '../wire/thread-messages.ts'
+import type { SetAsideCode } from './quarantine/sidecar.ts'
 
 /** What is to become of a file after a try. */
 export type Settlement =
@@ -10,7 +11,7 @@ export type Settlement =
   /** Tried again after a while. */
   | { readonly action: 'retry'; readonly why: string }
   /** No try can succeed: set aside. */
-  | { readonly action: 'quarantine'; readonly why: string }
+  | { readonly action: 'quarantine'; readonly code: SetAsideCode; readonly why: string }
 
 /**
  * Invariant 1, first half: only an outcome that names the size and the hash that this process computed
@@ -51,7 +52,11 @@ function settlementOfAnswer(result: FileResult & { readonly status: 'answered' }
     }
     case 'rejected':
       return outcome.reason === 'name_not_allowed'
-        ? { action: 'quarantine', why: 'the receiver does not take its name' }
+        ? {
+            action: 'quarantine',
+            code: outcome.reason,
+            why: 'the receiver does not take its name',
+          }
         : { action: 'retry', why: 'it arrived damaged: a fault of memory, disk or link' }
     default:
       return outcome.status satisfies never

@@ -1,4 +1,4 @@
-import { type BytePath, showPath } from '../base/byte-path.ts'
+import { type BytePath, parentOf, showPath } from '../base/byte-path.ts'
 import type { Clock } from '../base/clock.ts'
 import { errnoOf, messageOf } from '../base/errors.ts'
 import type { FileIdentity } from '../base/file-identity.ts'
@@ -7,9 +7,11 @@ import type { Candidate } from '../scan/candidate.ts'
 import { mayBeWritten, needsWriterCheck, type Writers } from '../scan/writers-rule.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { FileResult, ShardResult } from '../wire/thread-messages.ts'
-import type { HeldFiles } from './held-files.ts'
+import type { EmptiedFolders } from './emptied-folders.ts'
+import type { HeldFiles, Hold } from './held-files.ts'
 import { OwedRemovals } from './owed-removals.ts'
-import { quarantine } from './quarantine.ts'
+import { quarantine } from './quarantine/quarantine.ts'
+import type { SetAsideCode } from './quarantine/sidecar.ts'
 import { type Removal, removeIfUnchanged } from './remove-file.ts'
 import { settlementOf } from './settle.ts'
 import type { SyncStats } from './sync-stats.ts'
@@ -20,19 +22,23 @@ export interface SettlerOptions {
   readonly captureDir: () => BytePath
   readonly lookUpWriters: () => Promise<Writers>
   readonly held: HeldFiles
+  /** Told of folders that may be empty now. Undefined: they stay. */
+  readonly emptied: Pick<EmptiedFolders, 'removedFrom'> | undefined
   readonly stats: SyncStats
   readonly log: Log
   readonly random: () => number
 }
 
-/** A look at who writes is good for this long once we have it, however long it took. */
+/** A look at who writes is good for this long from when it began; others may have asked for it before. */
 const writersGoodForMs = 1000
+/** Once we have it, it is good for at least this long: one that took long would be of no use otherwise. */
+const writersUsedForMs = 500
 
-/** Does with each file what its outcome calls for. The only place that removes files. */
+/** Does with each file what its outcome calls for. The only place that removes what was uploaded. */
 export class Settler {
   readonly #options: SettlerOptions
   readonly #owed = new OwedRemovals()
-  #look: { readonly writers: Writers; readonly atMs: number } | undefined
+  #look: { readonly writers: Writers; readonly goodUntilMs: number } | undefined
 
   constructor(options: SettlerOptions) {
     this.#options = options
@@ -75,21 +81,36 @@ export class Settler {
   retryLater(candidate: Candidate, why: string): void {
     const { stats, log } = this.#options
     stats.retried += 1
-    const attempts = this.#hold(candidate)
-    if (!isWorthALine(attempts)) return
-    log.warn('file_held', `will try again: ${why}`, { path: showPath(candidate.path), attempts })
+    const { attempts, held, isNew } = this.#hold(candidate)
+    if (!isNew || !isWorthALine(attempts)) return
+    const fields = { path: showPath(held), attempts }
+    if (held === candidate.path) return log.warn('file_held', `will try again: ${why}`, fields)
+    const text = 'too many files have failed: everything in this folder waits, and is tried again'
+    log.warn('folder_held', `${text}; the last one: ${why}`, fields)
   }
 
+  /** Sets a file aside whose message the receiver has refused, time and again. */
   setAside(candidate: Candidate, why: string): void {
+    this.#setAside(candidate, 'message_refused', why)
+  }
+
+  #setAside(candidate: Candidate, code: SetAsideCode, why: string): void {
     const { path } = candidate
-    const { captureDir, stats, log, held } = this.#options
-    const moved = quarantine(candidate, captureDir())
+    const { captureDir, clock, stats, log, held } = this.#options
+    const attempts = held.attempts(candidate) + 1
+    const reason = { code, why, atMs: clock.wallMs(), attempts }
+    const moved = quarantine(candidate, captureDir(), reason)
     switch (moved.result) {
       case 'moved': {
         stats.quarantined += 1
         held.release(path)
-        const fields = { path: showPath(path), moved_to: showPath(moved.to) }
-        return log.warn('file_quarantined', `set aside: ${why}`, fields)
+        const { to, sidecarErrno } = moved
+        return log.warn('file_quarantined', `set aside: ${why}`, {
+          path: showPath(path),
+          moved_to: showPath(to),
+          code,
+          ...(sidecarErrno !== undefined && { no_why_file: sidecarErrno }),
+        })
       }
       case 'changed':
         // Another file by now: nothing is known against that one.
@@ -126,7 +147,7 @@ export class Settler {
       case 'retry':
         return this.retryLater(candidate, settlement.why)
       case 'quarantine':
-        return this.setAside(candidate, settlement.why)
+        return this.#setAside(candidate, settlement.code, settlement.why)
       default:
         return settlement satisfies never
     }
@@ -134,22 +155,23 @@ export class Settler {
 
   async #remove(candidate: Candidate, identity: FileIdentity): Promise<void> {
     const { path } = candidate
-    const { stats, held, log } = this.#options
+    const { stats, held, emptied, log } = this.#options
     const wasOwed = this.owes(candidate)
     const removal = await this.#tryToRemove(candidate, identity)
     this.#owed.forget(path)
     if (removal.result === 'removed') {
       stats.removed += 1
+      emptied?.removedFrom(parentOf(path))
       return held.release(path)
     }
     if (!wasOwed) stats.keptAfterUpload += 1
     // Changed: the receiver has this version, the next scan finds the next.
     if (removal.result === 'kept' && removal.why !== 'being_written') return held.release(path)
     this.#owed.add(path, identity)
-    const attempts = this.#hold(candidate)
+    const { attempts, isNew } = this.#hold(candidate)
     if (removal.result === 'kept') return
     stats.retried += 1
-    if (attempts > 1) return
+    if (attempts > 1 || !isNew) return
     log.error('not_removable', 'stored at the receiver, but could not be removed here', {
       path: showPath(path),
       code: removal.errno,
@@ -173,16 +195,19 @@ export class Settler {
 
   async #writers(): Promise<Writers> {
     const { clock, lookUpWriters } = this.#options
-    const nowMs = clock.monotonicMs()
-    if (this.#look !== undefined && nowMs - this.#look.atMs <= writersGoodForMs) {
+    if (this.#look !== undefined && clock.monotonicMs() <= this.#look.goodUntilMs) {
       return this.#look.writers
     }
     const writers = await lookUpWriters()
-    this.#look = { writers, atMs: clock.monotonicMs() }
+    const goodUntilMs = Math.max(
+      writers.open.takenAtMs + writersGoodForMs,
+      clock.monotonicMs() + writersUsedForMs,
+    )
+    this.#look = { writers, goodUntilMs }
     return writers
   }
 
-  #hold(candidate: Candidate): number {
+  #hold(candidate: Candidate): Hold {
     const { clock, held, random } = this.#options
     return held.hold(candidate, clock.monotonicMs(), random())
   }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import {
   appendFileSync,
+  chmodSync,
   chownSync,
   existsSync,
   readdirSync,
   readFileSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -20,7 +22,7 @@ import { asOrdinaryUser, ordinaryUid } from '../scan/another-user.ts'
 import { nobodyWrites, ScanTree } from '../scan/scan-tree.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { storedFile } from '../support/fake-transport.ts'
-import { candidateAt } from './candidates.ts'
+import { candidateAt, imaginaries } from './candidates.ts'
 import { TestLog } from './test-log.ts'
 
 let tree: ScanTree
@@ -29,6 +31,7 @@ let log: TestLog
 let stats: SyncStats
 let held: HeldFiles
 let settler: Settler
+let emptied: BytePath[]
 let looks: number
 let lookUp: () => Promise<Writers>
 beforeEach(() => {
@@ -37,6 +40,7 @@ beforeEach(() => {
   log = new TestLog()
   stats = new SyncStats()
   held = new HeldFiles()
+  emptied = []
   looks = 0
   lookUp = async () => nobodyWrites
   settler = new Settler({
@@ -47,6 +51,7 @@ beforeEach(() => {
       return lookUp()
     },
     held,
+    emptied: { removedFrom: (folder) => emptied.push(folder) },
     stats,
     log,
     random: () => 1,
@@ -59,8 +64,14 @@ function make(name: string, kind: FileKind = 'arbitrary'): Candidate {
   return candidateAt(tree.at(name), kind)
 }
 const isThere = ({ path }: Candidate) => existsSync(fsPath(path))
+const whyFile = (name: string) => {
+  return JSON.parse(readFileSync(join(tree.path, `${name}.why.json`), 'utf8'))
+}
 const settle = (candidate: Candidate, result: FileResult) => {
   return settler.settle([candidate], { files: [result], failure: undefined })
+}
+const lookTakenAt = (takenAtMs: number): Writers => {
+  return { ...nobodyWrites, open: { ...nobodyWrites.open, takenAtMs } }
 }
 const openFor = (candidate: Candidate): Writers => {
   const has = (device: bigint, inode: bigint) =>
@@ -73,6 +84,7 @@ describe('settling a file', () => {
     const a = make('a')
     assert.deepEqual(await settle(a, storedFile(a)), [])
     assert.equal(isThere(a), false)
+    assert.deepEqual(emptied, [tree.path])
     assert.deepEqual(
       { ...stats },
       { ...new SyncStats(), stored: 1, removed: 1, bytes: a.sizeBytes },
@@ -190,6 +202,7 @@ describe('settling a file', () => {
   })
 
   test('looks who writes once for all files of a second', async () => {
+    lookUp = async () => lookTakenAt(clock.monotonicMs())
     const files = Array.from({ length: 50 }, (_, n) => make(`f${n}`))
     await settler.settle(files, { files: files.map(storedFile), failure: undefined })
     assert.equal(looks, 1)
@@ -200,6 +213,22 @@ describe('settling a file', () => {
     await clock.advance(1)
     await settle(later, storedFile(later))
     assert.equal(looks, 2)
+  })
+
+  test('invariant 1: trusts a look that others asked for before no longer than a second and a half', async () => {
+    const began = clock.monotonicMs()
+    lookUp = async () => lookTakenAt(began)
+    await clock.advance(1000)
+    const [now, soon, late] = [make('now'), make('soon'), make('late')]
+    await settle(now, storedFile(now))
+    await clock.advance(500)
+    await settle(soon, storedFile(soon))
+    assert.equal(looks, 1)
+    lookUp = async () => openFor(late)
+    await clock.advance(1)
+    await settle(late, storedFile(late))
+    assert.equal(looks, 2)
+    assert.equal(isThere(late), true)
   })
 
   test('gets on where a look takes longer than it is good for', async () => {
@@ -240,6 +269,48 @@ describe('settling a file', () => {
     assert.deepEqual(readdirSync(join(tree.path, 'logs')), ['failed'])
     assert.deepEqual([stats.rejected, stats.quarantined, stats.stored], [1, 1, 0])
     assert.deepEqual(log.events, ['file_quarantined'])
+    assert.equal(log.lines[0]!.fields?.code, 'name_not_allowed')
+    assert.equal(whyFile('logs/failed/a').code, 'name_not_allowed')
+    assert.equal(whyFile('logs/failed/a').attempts, 1)
+    assert.deepEqual(emptied, [], 'nothing was removed')
+  })
+
+  test('says beside a file that is set aside for its message how often it was tried', () => {
+    const a = make('logs/a')
+    for (let n = 0; n < 2; n += 1) settler.retryLater(a, 'the receiver said 422')
+    settler.setAside(a, 'the receiver said 422')
+    const { code, why, attempts, at } = whyFile('logs/failed/a')
+    assert.deepEqual([code, why, attempts], ['message_refused', 'the receiver said 422', 3])
+    assert.equal(at, new Date(clock.wallMs()).toISOString())
+    assert.equal(held.size, 0)
+  })
+
+  test('invariant 4: holds a file that cannot be set aside, and then sets it aside', async () => {
+    const a = make('logs/a')
+    writeFileSync(join(tree.path, 'logs/failed'), 'in the way')
+    settler.setAside(a, 'the receiver said 422')
+    assert.equal(isThere(a), true)
+    assert.equal(held.isHeld(a.path, clock.monotonicMs()), true)
+    assert.deepEqual([stats.quarantined, stats.retried], [0, 1])
+    assert.match(log.lines[0]!.message, /422; could not be set aside \(E\w+\)/)
+    rmSync(join(tree.path, 'logs/failed'))
+    await clock.advance(1000)
+    assert.equal(held.isHeld(a.path, clock.monotonicMs()), false)
+    settler.setAside(a, 'the receiver said 422')
+    assert.equal(isThere(a), false)
+    assert.equal(whyFile('logs/failed/a').attempts, 2)
+    assert.deepEqual([stats.quarantined, held.size], [1, 0])
+  })
+
+  test('says once for a folder that all in it waits, when more than 10,000 files have failed', () => {
+    for (const each of imaginaries(10_000, 1, '/many/f')) held.hold(each, 0, 1)
+    for (const each of imaginaries(100, 1, '/next/f')) settler.retryLater(each, 'cannot be read')
+    assert.deepEqual(
+      log.lines.map(({ event, fields }) => [event, fields?.path]),
+      [['folder_held', '/next']],
+    )
+    assert.match(log.lines[0]!.message, /everything in this folder waits.*cannot be read/)
+    assert.equal(stats.retried, 100)
   })
 
   test('tries a file that arrived damaged again', async () => {
@@ -321,6 +392,33 @@ describe('a file that is stored but cannot be removed', () => {
       owedAtLast: false,
     })
   })
+})
+
+test('a file that is set aside without a sidecar, on a full disk, is so in the log', () => {
+  make('dir/a')
+  tree.folder('dir/failed')
+  for (const name of ['dir', 'dir/failed']) chmodSync(join(tree.path, name), 0o777)
+  const seen = asOrdinaryUser(`
+    const { Settler } = await src('sync/settler.ts')
+    const { HeldFiles } = await src('sync/held-files.ts')
+    const { SyncStats } = await src('sync/sync-stats.ts')
+    const { systemClock: clock } = await src('base/clock.ts')
+    const { existsSync, lstatSync } = await import('node:fs')
+    const { execFileSync } = await import('node:child_process')
+    process.on('SIGXFSZ', () => {})
+    execFileSync('prlimit', ['--fsize=0', '--pid', String(process.pid)])
+    const path = ${JSON.stringify(join(tree.path, 'dir/a'))}
+    const { dev, ino, size, mtimeNs } = lstatSync(path, { bigint: true })
+    const file = { path, root: '/', kind: 'arbitrary', device: dev, inode: ino, sizeBytes: Number(size), mtimeNs }
+    const said = []
+    const say = (event, message, fields) => { said.push([event, fields.no_why_file]) }
+    const settler = new Settler({
+      clock, captureDir: () => '/none', held: new HeldFiles(), emptied: undefined, stats: new SyncStats(),
+      log: { info: say, warn: say, error: say }, random: () => 1, lookUpWriters: async () => undefined,
+    })
+    settler.setAside(file, 'the receiver said 422')
+    console.log(JSON.stringify({ said, isThere: existsSync(path), isAside: existsSync(${JSON.stringify(join(tree.path, 'dir/failed/a'))}) }))`)
+  assert.deepEqual(seen, { said: [['file_quarantined', 'EFBIG']], isThere: false, isAside: true })
 })
 
 test('paths in the log are shown so that they cannot forge a line', () => {

@@ -14,12 +14,14 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { type BytePath, bytePath } from '../../src/base/byte-path.ts'
-import type { FileKind } from '../../src/scan/candidate.ts'
-import { quarantine, quarantineFolder } from '../../src/sync/quarantine.ts'
-import { asOrdinaryUser } from '../scan/another-user.ts'
-import { ScanTree, TestScanner } from '../scan/scan-tree.ts'
-import { candidateAt } from './candidates.ts'
+import { type BytePath, bytePath } from '../../../src/base/byte-path.ts'
+import type { FileKind } from '../../../src/scan/candidate.ts'
+import { quarantineFolder } from '../../../src/sync/quarantine/place.ts'
+import { quarantine } from '../../../src/sync/quarantine/quarantine.ts'
+import type { SetAsideReason } from '../../../src/sync/quarantine/sidecar.ts'
+import { asOrdinaryUser } from '../../scan/another-user.ts'
+import { ScanTree, TestScanner } from '../../scan/scan-tree.ts'
+import { candidateAt } from '../candidates.ts'
 
 let tree: ScanTree
 beforeEach(() => {
@@ -33,9 +35,16 @@ function make(name: string, content = name, kind: FileKind = 'arbitrary') {
   writeFileSync(path, content)
   return candidateAt(bytePath(path), kind)
 }
-const setAside = (name: string, content?: string) => {
-  return quarantine(make(name, content), tree.at('capture'))
+const reason: SetAsideReason = {
+  code: 'name_not_allowed',
+  why: 'the receiver does not take its name',
+  atMs: Date.UTC(2026, 0, 2, 3, 4, 5),
+  attempts: 3,
 }
+const setAside = (name: string, content?: string) => {
+  return quarantine(make(name, content), tree.at('capture'), reason)
+}
+const moved = (to: BytePath) => ({ result: 'moved', to, sidecarErrno: undefined })
 const read = (name: string) => readFileSync(join(tree.path, name), 'utf8')
 
 describe('the place of a file that is set aside', () => {
@@ -57,8 +66,7 @@ describe('the place of a file that is set aside', () => {
 describe('setting a file aside', () => {
   test('moves it beside itself, to a folder of its owner’s', () => {
     const { device, inode } = make('logs/a.log')
-    const moved = setAside('logs/a.log')
-    assert.deepEqual(moved, { result: 'moved', to: tree.at('logs/failed/a.log') })
+    assert.deepEqual(setAside('logs/a.log'), moved(tree.at('logs/failed/a.log')))
     assert.equal(read('logs/failed/a.log'), 'logs/a.log')
     assert.equal(existsSync(join(tree.path, 'logs/a.log')), false)
     const stats = lstatSync(join(tree.path, 'logs/failed/a.log'), { bigint: true })
@@ -67,16 +75,16 @@ describe('setting a file aside', () => {
   })
 
   test('keeps the folders of a capture file', () => {
-    assert.deepEqual(setAside('capture/cam/M/a.capture'), {
-      result: 'moved',
-      to: tree.at('capture/failed/cam/M/a.capture'),
-    })
+    assert.deepEqual(
+      setAside('capture/cam/M/a.capture'),
+      moved(tree.at('capture/failed/cam/M/a.capture')),
+    )
   })
 
   test('never takes the place of another', () => {
-    const moved = ['one', 'two', 'three'].map((content) => setAside('a.log', content))
+    const all = ['one', 'two', 'three'].map((content) => setAside('a.log', content))
     assert.deepEqual(
-      moved.map((each) => 'to' in each && each.to),
+      all.map((each) => 'to' in each && each.to),
       [tree.at('failed/a.log'), tree.at('failed/a.log~1'), tree.at('failed/a.log~2')],
     )
     assert.equal(read('failed/a.log'), 'one')
@@ -87,17 +95,14 @@ describe('setting a file aside', () => {
   test('goes around whatever has the name, a link to nothing included', () => {
     mkdirSync(join(tree.path, 'failed/a.log'), { recursive: true })
     symlinkSync('/nothing', join(tree.path, 'failed/a.log~1'))
-    assert.deepEqual(setAside('a.log'), { result: 'moved', to: tree.at('failed/a.log~2') })
+    assert.deepEqual(setAside('a.log'), moved(tree.at('failed/a.log~2')))
     assert.equal(existsSync('/nothing'), false)
   })
 
   test('finds a name for one of 255 bytes', () => {
     const name = 'n'.repeat(255)
     setAside(name, 'one')
-    assert.deepEqual(setAside(name, 'two'), {
-      result: 'moved',
-      to: tree.at(`failed/${'n'.repeat(253)}~1`),
-    })
+    assert.deepEqual(setAside(name, 'two'), moved(tree.at(`failed/${'n'.repeat(244)}~1`)))
     assert.equal(read(`failed/${name}`), 'one')
   })
 
@@ -127,7 +132,7 @@ describe('setting a file aside', () => {
       const path = join(tree.path, 'a.log')
       replace(path)
       const before = lstatSync(path, { throwIfNoEntry: false })?.ino
-      assert.deepEqual(quarantine(candidate, tree.at('capture')), { result: 'changed' })
+      assert.deepEqual(quarantine(candidate, tree.at('capture'), reason), { result: 'changed' })
       assert.equal(lstatSync(path, { throwIfNoEntry: false })?.ino, before)
       assert.deepEqual(readdirSync(join(tree.path, 'failed')), [])
     })
@@ -138,6 +143,17 @@ describe('setting a file aside', () => {
     symlinkSync('elsewhere', join(tree.path, 'failed'))
     assert.deepEqual(setAside('a.log'), { result: 'failed', errno: 'ELOOP' })
     assert.equal(read('a.log'), 'a.log')
+    assert.deepEqual(readdirSync(join(tree.path, 'elsewhere')), [])
+  })
+
+  test('makes no folders behind a link', () => {
+    tree.folder('capture/cam')
+    tree.folder('elsewhere')
+    symlinkSync('../elsewhere', join(tree.path, 'capture/failed'))
+    const file = make('capture/cam/a.capture', 'a', 'capture')
+    const result = quarantine(file, tree.at('capture'), reason)
+    assert.deepEqual(result, { result: 'failed', errno: 'ELOOP' })
+    assert.equal(read('capture/cam/a.capture'), 'a')
     assert.deepEqual(readdirSync(join(tree.path, 'elsewhere')), [])
   })
 
@@ -153,12 +169,12 @@ describe('setting a file aside', () => {
     make('a.log')
     chmodSync(tree.path, 0o555)
     const result = asOrdinaryUser(`
-      const { quarantine } = await src('sync/quarantine.ts')
+      const { quarantine } = await src('sync/quarantine/quarantine.ts')
       const { lstatSync } = await import('node:fs')
       const path = ${JSON.stringify(join(tree.path, 'a.log'))}
       const { dev, ino, size, mtimeNs } = lstatSync(path, { bigint: true })
       const file = { path, device: dev, inode: ino, sizeBytes: Number(size), mtimeNs }
-      console.log(JSON.stringify(quarantine(file, '/none')))`)
+      console.log(JSON.stringify(quarantine(file, '/none', ${JSON.stringify(reason)})))`)
     assert.deepEqual(result, { result: 'failed', errno: 'EACCES' })
     assert.deepEqual(readdirSync(tree.path), ['a.log'])
     chmodSync(tree.path, 0o755)
@@ -169,7 +185,7 @@ describe('setting a file aside', () => {
     const program = `
       import { execFileSync } from 'node:child_process'
       import { lstatSync, writeFileSync } from 'node:fs'
-      const { quarantine } = await import(${JSON.stringify(new URL('../../src/sync/quarantine.ts', import.meta.url).href)})
+      const { quarantine } = await import(${JSON.stringify(new URL('../../../src/sync/quarantine/quarantine.ts', import.meta.url).href)})
       const capture = ${JSON.stringify(join(tree.path, 'capture'))}
       try {
         execFileSync('mount', ['-t', 'tmpfs', 'none', capture + '/disk'], { stdio: 'ignore' })
@@ -178,7 +194,7 @@ describe('setting a file aside', () => {
       writeFileSync(path, 'x')
       const { dev, ino, size, mtimeNs } = lstatSync(path, { bigint: true })
       const file = { path, device: dev, inode: ino, sizeBytes: Number(size), mtimeNs }
-      console.log(JSON.stringify(quarantine(file, capture)))`
+      console.log(JSON.stringify(quarantine(file, capture, ${JSON.stringify(reason)})))`
     const node = [process.execPath, '--input-type=module', '-e', program]
     const { status, stdout } = spawnSync('unshare', ['-rm', ...node], { encoding: 'utf8' })
     if (status !== 0) return t.diagnostic('nothing can be mounted here')
@@ -197,8 +213,10 @@ describe('a crash while a file is set aside', () => {
     tree.age(join(tree.path, 'a.log'), 3600)
     assert.deepEqual(await new TestScanner().scan(tree), ['a.log'])
     const again = candidateAt(candidate.path)
-    const moved = quarantine(again, tree.at('capture'))
-    assert.deepEqual(moved, { result: 'moved', to: tree.at('failed/a.log~1') })
+    assert.deepEqual(
+      quarantine(again, tree.at('capture'), reason),
+      moved(tree.at('failed/a.log~1')),
+    )
     assert.equal(read('failed/a.log~1'), 'a.log')
     assert.deepEqual(await new TestScanner().scan(tree), [])
   })
