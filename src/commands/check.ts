@@ -11,6 +11,7 @@ import { silentLog } from '../telemetry/log.ts'
 import type { ReceiverDescription } from '../wire/worker-data.ts'
 import { type Command, type CommandContext, readArgs } from './command.ts'
 import { loadDeviceConfig, openSession } from './device.ts'
+import { roomVerdict } from './room-verdict.ts'
 import { previewLines, previewSync } from './sync-preview.ts'
 
 export const checkCommand: Command = {
@@ -48,6 +49,7 @@ async function runCheck(context: CommandContext): Promise<number> {
   const session = openSession(context, loaded, silentLog, 'single pass')
   try {
     for (const state of await session.lookAtRoots()) say(...rootVerdict(state))
+    say(...roomVerdict(config.dataManager, session.viamServerRuns))
     say(...(await writersVerdict()))
     for (const verdict of await receiverVerdicts(session, config.cloud.address)) say(...verdict)
     for (const line of previewLines(await previewSync(session))) {

@@ -133,23 +133,25 @@ export const attributes = {
     delete_every_nth_when_disk_full: {
       kind: count,
       default: undefined,
-      acts: 'not yet',
+      acts: 'acts now',
       unset: 0,
-      meaning: 'on a full disk every nth capture file goes; 5 once a threshold is set',
+      meaning: 'on a full disk every nth capture file goes, unsent; 5 once one of the three is set',
     },
     disk_usage_deletion_threshold: {
       kind: fraction,
       default: undefined,
-      acts: 'not yet',
+      acts: 'acts now',
       unset: 0,
-      meaning: 'the fraction of the file system that is used; 0.9 once one of the three is set',
+      meaning:
+        'the fraction of the file system that is used then; 0.9 once one of the three is set',
     },
     capture_dir_deletion_threshold: {
       kind: fraction,
       default: undefined,
-      acts: 'not yet',
+      acts: 'acts now',
       unset: 0,
-      meaning: 'the fraction that is capture_dir; 0.5 once one of the three is set',
+      meaning:
+        'the fraction of the file system that capture_dir takes then; 0.5 once one of the three is set',
     },
     capture_disabled: { ...viamOnly, kind: anything, meaning: 'captures nothing' },
     capture_control_sensor: {
@@ -197,6 +199,12 @@ export const attributes = {
       default: [],
       acts: 'acts now',
       meaning: 'roots that would be refused as unsafe, each written exactly as in the refusal',
+    },
+    remove_empty_folders: {
+      kind: { type: 'boolean' },
+      default: false,
+      acts: 'acts now',
+      meaning: 'folders below capture_dir are removed when all their files have been',
     },
     delete_after_sync: {
       kind: { type: 'boolean' },

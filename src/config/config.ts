@@ -34,6 +34,8 @@ export interface DataManagerConfig {
   readonly uploadsInFlight: number | 'auto'
   /** Folders that may be roots although {@link unsafeRootReason} has an objection. */
   readonly allowUnsafeRoots: readonly BytePath[]
+  /** Whether folders below {@link captureDir} go when Longshore has emptied them. */
+  readonly removeEmptyFolders: boolean
   /** Undefined unless one of the three attributes is set. */
   readonly diskFull: DiskFullConfig | undefined
 }

@@ -89,6 +89,7 @@ function readDataManager(
     tags: [...new Set(values.tags)],
     uploadsInFlight: own.uploads_in_flight,
     allowUnsafeRoots: own.allow_unsafe_roots,
+    removeEmptyFolders: own.remove_empty_folders,
     diskFull: readDiskFull(values),
   }
 }

@@ -3,14 +3,19 @@ import { messageOf } from '../base/errors.ts'
 import type { DataManagerConfig } from '../config/config.ts'
 import type { Log } from '../telemetry/log.ts'
 import { whyGateIsShut } from './gate.ts'
+import type { HeldCounts } from './held-files.ts'
 import type { SyncStats } from './sync-stats.ts'
-import { summaryOf } from './sync-summary.ts'
+import { heldText, summaryOf } from './sync-summary.ts'
 
 /** What the daemon needs of a `SyncSession`. */
 export interface DaemonSession {
   readonly stats: SyncStats
   readonly uploader: { halt(): void }
+  /** The disk-full rule, where it is on. */
+  readonly evictor?: { look(isGateOpen: boolean): Promise<void> } | undefined
   scan(): Promise<unknown>
+  /** What waits for another try now. */
+  held(): HeldCounts
 }
 
 export interface DaemonOptions {
@@ -27,6 +32,8 @@ export interface DaemonOptions {
 
 /** At most one summary line in this time, and none when nothing moved. */
 const summaryEveryMs = 60_000
+/** A file system may take half a minute until what was removed shows as free. */
+const roomEveryMs = 60_000
 
 /**
  * Scans, and then again every `sync_interval_mins`, until it is told to end. Uploads go on beside it:
@@ -40,7 +47,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   shutdown.addEventListener('abort', stop)
   try {
     // A scan lasts as long as what it finds is being uploaded: the summary does not wait for it.
-    await Promise.all([scanAgainAndAgain(options), summarize(options)])
+    await Promise.all([scanAgainAndAgain(options), summarize(options), keepRoom(options)])
   } finally {
     shutdown.removeEventListener('abort', stop)
   }
@@ -87,7 +94,16 @@ async function summarize({ session, clock, log, shutdown }: DaemonOptions): Prom
     await clock.sleep(summaryEveryMs, shutdown)
     const summary = summaryOf(session.stats)
     if (shutdown.aborted || summary === last) continue
-    log.info('synced', summary)
+    log.info('synced', summary + heldText(session.held()))
     last = summary
+  }
+}
+
+async function keepRoom({ session, config, clock, shutdown }: DaemonOptions): Promise<void> {
+  const { evictor } = session
+  if (evictor === undefined) return
+  while (!shutdown.aborted) {
+    await evictor.look(whyGateIsShut(config) === undefined)
+    await clock.sleep(roomEveryMs, shutdown)
   }
 }

@@ -1,19 +1,24 @@
+import { randomBytes } from 'node:crypto'
 import { availableParallelism, totalmem } from 'node:os'
 import { constrainedMemory } from 'node:process'
 import { type BytePath, showPath } from '../base/byte-path.ts'
 import type { Clock } from '../base/clock.ts'
 import { messageOf } from '../base/errors.ts'
 import { realPath } from '../base/real-path.ts'
-import type { Config } from '../config/config.ts'
+import type { Config, DiskFullConfig } from '../config/config.ts'
+import { networkState } from '../probe/network-state.ts'
 import { OpenWriterLookup } from '../probe/open-writer-lookup.ts'
 import type { Candidate, NotReadyReason } from '../scan/candidate.ts'
 import { defaultExclude, excludeMatcher } from '../scan/exclude.ts'
 import { Scanner } from '../scan/scanner.ts'
+import type { Writers } from '../scan/writers-rule.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { TransferFailure } from '../wire/transfer-failure.ts'
 import type { ReceiverDescription, WorkerData } from '../wire/worker-data.ts'
 import { concurrencyFor, usableMemoryBytes } from './concurrency.ts'
-import { HeldFiles } from './held-files.ts'
+import { EmptiedFolders } from './emptied-folders.ts'
+import { Evictor } from './evictor.ts'
+import { type HeldCounts, HeldFiles } from './held-files.ts'
 import { ReportOnce } from './report-once.ts'
 import { RootGuard, type RootState } from './root-guard.ts'
 import { Settler } from './settler.ts'
@@ -29,6 +34,8 @@ export interface SyncSessionOptions {
   readonly log: Log
   /** A single pass gives up when the receiver cannot be reached; the daemon never does. */
   readonly mode: 'single pass' | 'daemon'
+  /** A connection on which nothing moves for this long is given up; default: a minute. */
+  readonly stallMs?: number
 }
 
 /** What one scan found, besides what it gave to the uploader. */
@@ -41,6 +48,8 @@ export interface ScanSummary {
 /** No more candidates than this wait: the walk stops until there is room. */
 const maxWaiting = 20_000
 const progressEveryMs = 200
+/** One for all sessions of this process: a changed config is not another device. */
+const processInstance = randomBytes(16).toString('hex')
 const stallMs = 60_000
 /** A single pass tries that often before it says that the receiver cannot be reached. */
 const triesInSinglePass = 3
@@ -53,16 +62,21 @@ const rootsGoodForMs = 30_000
  */
 export class SyncSession {
   readonly stats = new SyncStats()
+  /** Undefined unless the config asks for the disk-full rule. */
+  readonly evictor: Evictor | undefined
   readonly #options: SyncSessionOptions
   readonly #roots: RootGuard
   readonly #pool: UploadPool
   readonly #uploader: Uploader
   readonly #scanner: Scanner
   readonly #held = new HeldFiles()
+  /** Undefined unless the config asks for it. */
+  readonly #emptied: EmptiedFolders | undefined
   readonly #reports: ReportOnce
   #notReady = new Map<NotReadyReason, number>()
   #rootStates = new Map<BytePath, RootState['state']>()
   #captureDir: BytePath
+  #lookingAtRoots: Promise<readonly RootState[]> | undefined
 
   constructor(options: SyncSessionOptions) {
     this.#options = options
@@ -88,18 +102,26 @@ export class SyncSession {
     })
     this.#pool = new UploadPool({
       workerEntryUrl: options.workerEntryUrl,
-      workerData: workerDataFor(config),
+      workerData: { ...workerDataFor(config), stallMs: options.stallMs ?? stallMs },
       concurrency,
       onProgress: (progress) => this.#uploader.onProgress(progress),
       onThreadError: (error) => {
         log.error('thread_died', 'a worker thread ended', { error: messageOf(error) })
       },
     })
+    if (dataManager.removeEmptyFolders) {
+      this.#emptied = new EmptiedFolders({
+        clock,
+        captureDir: () => this.#captureDir,
+        roots: () => dataManager.additionalSyncPaths.map(realPath),
+      })
+    }
     const settler = new Settler({
       clock,
       captureDir: () => this.#captureDir,
       lookUpWriters,
       held: this.#held,
+      emptied: this.#emptied,
       stats: this.stats,
       log,
       random: Math.random,
@@ -109,6 +131,7 @@ export class SyncSession {
       concurrency,
       settler,
       held: this.#held,
+      networkState,
       clock,
       log,
       random: Math.random,
@@ -127,23 +150,32 @@ export class SyncSession {
       restWhenIdle: mode === 'daemon',
       isStopped: () => this.#uploader.stopped,
     })
+    this.evictor = dataManager.diskFull && this.#makeEvictor(dataManager.diskFull, lookUpWriters)
+  }
+
+  get viamServerRuns(): boolean {
+    return this.#roots.viamServerRuns
   }
 
   get uploader(): Uploader {
     return this.#uploader
   }
 
-  get heldFiles(): number {
-    return this.#held.size
+  /** What waits for another try now. */
+  held(): HeldCounts {
+    return this.#held.counts(this.#options.clock.monotonicMs())
   }
 
   get threads(): number {
     return this.#pool.threads
   }
 
-  /** Which roots may be worked on. Locks those that may. */
+  /** Which roots may be worked on. Locks those that may, and so is never done twice at a time. */
   lookAtRoots(): Promise<readonly RootState[]> {
-    return this.#roots.look()
+    this.#lookingAtRoots ??= this.#roots.look().finally(() => {
+      this.#lookingAtRoots = undefined
+    })
+    return this.#lookingAtRoots
   }
 
   /**
@@ -154,7 +186,7 @@ export class SyncSession {
   async scan(onFound?: (candidates: readonly Candidate[]) => void): Promise<ScanSummary> {
     const ready = { files: 0, bytes: 0 }
     for (;;) {
-      const roots = await this.#roots.look()
+      const roots = await this.lookAtRoots()
       for (const state of roots) this.#reportRoot(state)
       this.#notReady = new Map()
       const isWhole = await this.#scanRoots(roots, async (candidates) => {
@@ -164,7 +196,9 @@ export class SyncSession {
         this.#uploader.add(candidates)
         await this.#uploader.whenBelow(maxWaiting)
       })
-      if (isWhole) return { ready, notReady: this.#notReady, roots }
+      if (!isWhole) continue
+      if (onFound === undefined) await this.#sweepEmptied(roots)
+      return { ready, notReady: this.#notReady, roots }
     }
   }
 
@@ -186,7 +220,7 @@ export class SyncSession {
       await take(candidates)
       // With a backlog a scan lasts for hours.
       if (clock.monotonicMs() - lookedAtMs < rootsGoodForMs) continue
-      const now = await this.#roots.look()
+      const now = await this.lookAtRoots()
       lookedAtMs = clock.monotonicMs()
       const stillReady = new Set(
         now.filter(({ state }) => state === 'ready').map(({ root }) => root.path),
@@ -211,6 +245,40 @@ export class SyncSession {
     }
   }
 
+  #makeEvictor(rule: DiskFullConfig, lookUpWriters: () => Promise<Writers>): Evictor {
+    const { config, clock, log } = this.#options
+    return new Evictor({
+      rule,
+      captureDir: config.dataManager.captureDir,
+      lookAtRoots: () => this.lookAtRoots(),
+      viamServerRuns: () => this.viamServerRuns,
+      lookUpWriters,
+      isUnderWay: (path) => this.#uploader.isUnderWay(path),
+      isReachable: () => this.#uploader.linkFailure === undefined,
+      isStopped: () => this.#uploader.stopped,
+      stats: this.stats,
+      clock,
+      log,
+    })
+  }
+
+  /** Not while a root has to be left alone: it may be capture_dir, or lie in it. */
+  async #sweepEmptied(roots: readonly RootState[]): Promise<void> {
+    const { log } = this.#options
+    const isFree = roots.every(({ state }) => state === 'ready' || state === 'missing')
+    if (this.#emptied === undefined || !isFree || this.#uploader.stopped) return
+    const { removed, refused } = await this.#emptied.sweep()
+    const [first] = removed
+    if (first !== undefined) {
+      const fields = { folders: removed.length, first: showPath(first) }
+      log.info('folders_removed', 'removed folders that had been empty for an hour', fields)
+    }
+    for (const { path, errno } of refused) {
+      const fields = { path: showPath(path), code: errno }
+      log.warn('folder_not_removed', 'an empty folder could not be removed', fields)
+    }
+  }
+
   #onNotReady(path: BytePath, reason: NotReadyReason): void {
     this.#notReady.set(reason, (this.#notReady.get(reason) ?? 0) + 1)
     this.#reports.notReady(path, reason)
@@ -227,7 +295,7 @@ export class SyncSession {
   }
 }
 
-function workerDataFor({ cloud, dataManager }: Config): WorkerData {
+function workerDataFor({ cloud, dataManager }: Config): Omit<WorkerData, 'stallMs'> {
   const credentials = Buffer.from(`${cloud.id}:${cloud.secret}`, 'utf8').toString('base64')
   return {
     address: cloud.address.origin,
@@ -235,6 +303,6 @@ function workerDataFor({ cloud, dataManager }: Config): WorkerData {
     caPem: cloud.caPem,
     tags: dataManager.tags,
     progressEveryMs,
-    stallMs,
+    instance: processInstance,
   }
 }

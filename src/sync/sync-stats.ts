@@ -8,6 +8,8 @@ export class SyncStats {
   /** Tries after which a file is to be tried again. */
   retried = 0
   removed = 0
+  /** Removed without having been uploaded, by the disk-full rule. */
+  evicted = 0
   /** At the receiver, but still here: changed since, or could not be removed. */
   keptAfterUpload = 0
   /** Of the files that the receiver has now. */

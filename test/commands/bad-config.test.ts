@@ -87,10 +87,19 @@ describe('a config file that', () => {
   test('uses what only viam-server acts on gets a line for each in check', async () => {
     writeFileSync(
       config,
-      withAttributes({ capture_disabled: true, delete_every_nth_when_disk_full: 5 }),
+      withAttributes({ capture_disabled: true, maximum_capture_file_size_bytes: 5 }),
     )
     const { stdout } = await longshoreRun(['check', '--config', config])
     assert.match(stdout, /note .*capture_disabled/)
-    assert.match(stdout, /note .*delete_every_nth_when_disk_full/)
+    assert.match(stdout, /note .*maximum_capture_file_size_bytes/)
+    assert.match(stdout, /ok .*disk-full rule: off; no file is removed before it is stored/)
+  })
+
+  test('lets files go unsent on a full disk: check says when, and how full it is', async () => {
+    writeFileSync(config, withAttributes({ delete_every_nth_when_disk_full: 4 }))
+    const { stdout } = await longshoreRun(['check', '--config', config])
+    assert.match(stdout, /note .*disk-full rule: ON: while the disk is 90% used, 50% of it by \//)
+    assert.match(stdout, /removes 1 of 4 of its capture files WITHOUT uploading them; /)
+    assert.match(stdout, /; (?:[\d.]+% used now, [\d.]+ \w+ left|how full it is cannot be told)/)
   })
 })

@@ -23,6 +23,7 @@ describe("the data manager's attributes", () => {
       tags: [],
       uploadsInFlight: 'auto',
       allowUnsafeRoots: [],
+      removeEmptyFolders: false,
       diskFull: undefined,
     })
   })
@@ -37,7 +38,11 @@ describe("the data manager's attributes", () => {
       file_last_modified_millis: 1000,
       tags: ['a', 'b', 'a'],
       selective_syncer_name: 'on-wifi',
-      longshore: { uploads_in_flight: 64, allow_unsafe_roots: ['/etc/x/'] },
+      longshore: {
+        uploads_in_flight: 64,
+        allow_unsafe_roots: ['/etc/x/'],
+        remove_empty_folders: true,
+      },
     })
     assert.deepEqual(values, {
       captureDir: '/data/capture',
@@ -50,6 +55,7 @@ describe("the data manager's attributes", () => {
       tags: ['a', 'b'],
       uploadsInFlight: 64,
       allowUnsafeRoots: ['/etc/x'],
+      removeEmptyFolders: true,
       diskFull: undefined,
     })
   })
@@ -90,7 +96,11 @@ describe("the data manager's attributes", () => {
     ['file_last_modified_millis', 2 ** 31, /found 2147483648/],
     ['file_last_modified_millis', true, /found true/],
     ['delete_every_nth_when_disk_full', -5, /found -5/],
+    ['delete_every_nth_when_disk_full', 2.5, /whole number .* found 2.5/],
     ['disk_usage_deletion_threshold', 1.1, /from 0 to 1, found 1.1/],
+    ['disk_usage_deletion_threshold', 90, /from 0 to 1, found 90/],
+    ['disk_usage_deletion_threshold', Number.NaN, /found NaN/],
+    ['capture_dir_deletion_threshold', '0.5', /found "0.5" \(no quotes\)/],
     ['capture_dir_deletion_threshold', -0.1, /found -0.1/],
     ['sync_disabled', 'true', /true or false, found "true" \(no quotes\)/],
     ['sync_disabled', 1, /true or false, found 1/],
@@ -154,14 +164,30 @@ describe("the data manager's attributes", () => {
     assert.deepEqual(captured, { ...rule, captureDirThreshold: 1 })
   })
 
-  it('are noted when this version does not act on them', () => {
-    for (const [key, value] of [
-      ['delete_every_nth_when_disk_full', 5],
-      ['disk_usage_deletion_threshold', 0.9],
-      ['capture_dir_deletion_threshold', 0.5],
-    ] as const) {
-      assert.equal(noteFor({ [key]: value }, key), 'checked, but not acted on by this version')
+  it('leave the disk-full rule off where the three are zero, null or missing', () => {
+    for (const nothing of [0, null, undefined]) {
+      const { diskFull } = read({
+        delete_every_nth_when_disk_full: nothing,
+        disk_usage_deletion_threshold: nothing,
+        capture_dir_deletion_threshold: nothing,
+      })
+      assert.equal(diskFull, undefined)
     }
+  })
+
+  it('give the disk-full rule what they say, without a note', () => {
+    const rule = {
+      delete_every_nth_when_disk_full: 1,
+      disk_usage_deletion_threshold: 0.01,
+      capture_dir_deletion_threshold: 1,
+    }
+    const { config, notes } = accepted(withAttributes(rule))
+    assert.deepEqual(config.dataManager.diskFull, {
+      deleteEveryNth: 1,
+      diskUsageThreshold: 0.01,
+      captureDirThreshold: 1,
+    })
+    assert.deepEqual(notes, [])
   })
 
   it('say that nothing is synced while a trigger is named', () => {

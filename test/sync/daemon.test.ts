@@ -12,11 +12,13 @@ class TestDaemon {
   readonly clock = new FakeClock()
   readonly log = new TestLog()
   readonly stats = new SyncStats()
+  held = { files: 0, folders: 0 }
   readonly shutdown = new AbortController()
   /** When each scan began, counted from the start. */
   readonly scansMs: number[] = []
   halts = 0
   scan: () => Promise<unknown> = async () => {}
+  evictor: { look(isGateOpen: boolean): Promise<void> } | undefined
   readonly #startMs = this.clock.monotonicMs()
 
   run(config: DaemonOptions['config'] = open): Promise<void> {
@@ -30,7 +32,8 @@ class TestDaemon {
       this.scansMs.push(clock.monotonicMs() - this.#startMs)
       return this.scan()
     }
-    const session = { stats, uploader, scan }
+    const held = () => this.held
+    const session = { stats, uploader, scan, held, evictor: this.evictor }
     return runDaemon({ session, config, clock, log, shutdown: this.shutdown.signal })
   }
 
@@ -138,6 +141,64 @@ describe('the daemon', () => {
     daemon.stats.stored = 5
     await daemon.clock.advance(60_000)
     assert.deepEqual(daemon.log.events, ['synced'])
+    await daemon.end(running)
+  })
+
+  test('sums up what is held too, but says nothing when only that changes', async () => {
+    const daemon = new TestDaemon()
+    const running = daemon.run()
+    daemon.stats.retried = 2
+    daemon.held = { files: 2, folders: 0 }
+    await daemon.clock.advance(60_000)
+    daemon.held = { files: 1, folders: 0 }
+    await daemon.clock.advance(600_000)
+    assert.deepEqual(
+      daemon.log.lines.map(({ message }) => message),
+      ['0 files stored, 0 B; 2 tries failed; 2 files to be tried again later'],
+    )
+    await daemon.end(running)
+  })
+})
+
+describe('the disk-full rule of the daemon', () => {
+  /** When it looked, and whether the gate was open. */
+  const looksOf = (daemon: TestDaemon) => {
+    const looks: [number, boolean][] = []
+    const startMs = daemon.clock.monotonicMs()
+    daemon.evictor = {
+      look: async (isGateOpen) => {
+        looks.push([daemon.clock.monotonicMs() - startMs, isGateOpen])
+      },
+    }
+    return looks
+  }
+
+  test('looks at once, and then once a minute', async () => {
+    const daemon = new TestDaemon()
+    const looks = looksOf(daemon)
+    const running = daemon.run()
+    await daemon.clock.advance(120_000)
+    const seen = [0, 60_000, 120_000].map((atMs) => [atMs, true])
+    assert.deepEqual(looks, seen)
+    await daemon.end(running)
+  })
+
+  test('looks while it is paused as well: the disk fills all the same', async () => {
+    const daemon = new TestDaemon()
+    const looks = looksOf(daemon)
+    const running = daemon.run({ ...open, syncDisabled: true })
+    await daemon.clock.advance(60_000)
+    const seen = [0, 60_000].map((atMs) => [atMs, false])
+    assert.deepEqual(looks, seen)
+    await daemon.end(running)
+  })
+
+  test('says in the summary how many files went unsent', async () => {
+    const daemon = new TestDaemon()
+    const running = daemon.run()
+    daemon.stats.evicted = 1200
+    await daemon.clock.advance(60_000)
+    assert.match(daemon.log.lines.at(-1)!.message, /; 1,200 evicted without upload/)
     await daemon.end(running)
   })
 })

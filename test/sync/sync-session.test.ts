@@ -49,6 +49,7 @@ function open(
   captureDir: string,
   more: readonly string[] = [],
   options: Partial<SyncSessionOptions> = {},
+  dataManager: Partial<Config['dataManager']> = {},
 ): SyncSession {
   const config: Config = {
     cloud: {
@@ -69,7 +70,9 @@ function open(
       tags: [],
       uploadsInFlight: 'auto',
       allowUnsafeRoots: [],
+      removeEmptyFolders: false,
       diskFull: undefined,
+      ...dataManager,
     },
   }
   session = new SyncSession({
@@ -115,6 +118,28 @@ describe('a session', () => {
     assert.deepEqual([session.stats.stored, session.stats.removed], [3001, 3001])
     assert.equal(session.uploader.taken, 0)
   })
+
+  for (const removeEmptyFolders of [true, false]) {
+    const does = removeEmptyFolders ? 'removes' : 'leaves'
+    test(`${does} a folder that it has emptied when remove_empty_folders is ${removeEmptyFolders}`, async () => {
+      const clock = new FakeClock()
+      clock.setWall(Date.now() + 60_000)
+      tree.file('capture/cam/a.capture', capture)
+      tree.file('logs/boot/b')
+      tree.folder('capture/never-used')
+      open('capture', ['logs'], { clock }, { removeEmptyFolders })
+      await pass()
+      await session.scan()
+      clock.pass(3_600_000)
+      await session.scan(() => {})
+      assert.deepEqual(readdirSync(join(tree.path, 'capture')), ['cam', 'never-used'])
+      await session.scan()
+      const left = removeEmptyFolders ? ['never-used'] : ['cam', 'never-used']
+      assert.deepEqual(readdirSync(join(tree.path, 'capture')), left)
+      assert.deepEqual(readdirSync(join(tree.path, 'logs')), ['boot'], 'only below capture_dir')
+      assert.equal(log.events.includes('folders_removed'), removeEmptyFolders)
+    })
+  }
 
   test('does nothing but tell where it only previews', async () => {
     tree.file('capture/a')
