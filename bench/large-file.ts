@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { FaultyLink } from '../test/support/faulty-link.ts'
 import { Background } from './support/background.ts'
 import { type Contender, compare, type Ratio, ratioOf, type Series } from './support/compare.ts'
-import { CountingProxy } from './support/counting-proxy.ts'
 import { timedJob } from './support/job.ts'
 import {
   copyToDevice,
@@ -74,11 +74,10 @@ async function run(context: BenchContext): Promise<Findings> {
     },
   ]
   const series = await compare(contenders, context)
-  const proxy = await CountingProxy.open(discarding.port)
-  await using _ = proxy
-  await ours.run(discarding, { port: proxy.port })
+  await using link = await FaultyLink.open(discarding.port)
+  await ours.run(discarding, { port: link.port })
   if (context.profileDir !== undefined) await profile(context, ours, context.profileDir)
-  return findings(sizeBytes, series, proxy.bytes / sizeBytes)
+  return findings(sizeBytes, series, (link.upBytes + link.downBytes) / sizeBytes)
 }
 
 function findings(sizeBytes: number, series: readonly Series[], bytesPerByte: number): Findings {

@@ -1,5 +1,5 @@
+import { FaultyLink } from '../test/support/faulty-link.ts'
 import { type Contender, compare, ratioOf, type Series } from './support/compare.ts'
-import { CountingProxy } from './support/counting-proxy.ts'
 import { CurlRounds } from './support/curl-rounds.ts'
 import { bytesPerFile } from './support/device-tree.ts'
 import { LongshoreRounds } from './support/longshore-rounds.ts'
@@ -144,15 +144,15 @@ function deviceFolder({ temp, deviceDir }: BenchContext, count: number): TempFol
   return TempFolder.makeInMemory(2 * count * bytesPerFile, temp)
 }
 
-/** One more round, untimed, through a proxy that counts. */
+/** One more round, untimed, through a link that counts. */
 async function onTheWire(
   toPort: number,
   count: number,
   round: (port: number) => Promise<unknown>,
 ): Promise<number> {
-  await using proxy = await CountingProxy.open(toPort)
-  await round(proxy.port)
-  return proxy.bytes / (count * bytesPerFile)
+  await using link = await FaultyLink.open(toPort)
+  await round(link.port)
+  return (link.upBytes + link.downBytes) / (count * bytesPerFile)
 }
 
 /** Three more rounds, untimed, with a receiver of their own. */

@@ -24,7 +24,10 @@ export function machineFacts(folder: string): MachineFacts {
     arch: process.arch,
     node: process.version,
     commit: commit(),
-    fileSystem: output('findmnt', ['-n', '-o', 'FSTYPE,OPTIONS', '-T', folder]).replace(/ +/, ' '),
+    fileSystem: output('findmnt', ['-n', '-f', '-o', 'FSTYPE,OPTIONS', '-T', folder]).replace(
+      / +/,
+      ' ',
+    ),
     load1: loadavg()[0]!,
   }
 }

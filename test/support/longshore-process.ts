@@ -18,6 +18,13 @@ export interface RunOptions {
   readonly program?: string
 }
 
+export interface StartOptions extends RunOptions {
+  /** What starts the program, such as `prlimit --nofile=64`. It keeps its process id. */
+  readonly launcher?: readonly string[]
+  /** Whose process it is, where this one may choose. */
+  readonly uid?: number
+}
+
 /** Runs one command of Longshore to its end, whatever that is. */
 export function longshoreRun(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
   const { env = {}, cwd, program = longshore } = options
@@ -49,11 +56,17 @@ export interface RunningProcess {
 }
 
 /** Starts a command that goes on until it is ended. */
-export function longshoreStart(args: readonly string[], options: RunOptions = {}): RunningProcess {
-  const child = spawn(options.program ?? longshore, args, {
+export function longshoreStart(
+  args: readonly string[],
+  options: StartOptions = {},
+): RunningProcess {
+  const { launcher = [], program = longshore, env, cwd, uid } = options
+  const [command, ...rest] = [...launcher, program, ...args]
+  const child = spawn(command!, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...options.env },
-    cwd: options.cwd,
+    env: { ...process.env, ...env },
+    cwd,
+    ...(uid !== undefined && { uid, gid: uid }),
   })
   const out = collect(child.stdout)
   const err = collect(child.stderr)
@@ -112,9 +125,10 @@ export interface ReceiverProcess extends RunningProcess {
 export async function startReceiverProcess(
   dataDir: string,
   args: readonly string[] = [],
+  options: StartOptions = {},
 ): Promise<ReceiverProcess> {
   const listen = ['--data', dataDir, '--listen', '127.0.0.1:0']
-  const running = longshoreStart(['receiver', 'start', ...listen, ...args])
+  const running = longshoreStart(['receiver', 'start', ...listen, ...args], options)
   const [, address] = await running.printed(/listening on (\S+)\n/)
   return { ...running, dataDir, address: address!.replace('127.0.0.1', 'localhost') }
 }
