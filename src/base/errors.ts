@@ -24,6 +24,7 @@ const errorTable = {
   address_invalid: exitCodes.usage,
   listen_refused: exitCodes.usage,
   output_not_empty: exitCodes.usage,
+  not_set_aside: exitCodes.usage,
   data_folder_unusable: exitCodes.notUsable,
   data_folder_newer: exitCodes.notUsable,
   data_folder_other_store: exitCodes.notUsable,
@@ -41,6 +42,8 @@ const errorTable = {
   receiver_refused: exitCodes.tryAgain,
   receiver_full: exitCodes.tryAgain,
   connection_lost: exitCodes.tryAgain,
+  not_requeued: exitCodes.tryAgain,
+  stopped: exitCodes.tryAgain,
 } as const
 
 export type ErrorCode = keyof typeof errorTable
