@@ -56,6 +56,7 @@ export const actionByProblem: Readonly<Record<string, FailureAction>> = {
   data_folder_unusable: 'hold all',
   not_durable: 'hold all',
   storage_full: 'hold all',
+  too_many_uploads: 'hold all',
 }
 
 /**
