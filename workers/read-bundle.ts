@@ -62,13 +62,15 @@ export async function readBundle(
 }
 
 /**
- * Fills `into` with the file. One look after the reading is enough: a write before it would have
- * changed the mtime that the scan saw, and a write after it is found by the look before removal.
+ * Fills `into` with the file. A look before the reading and one after it: a program that writes in
+ * between and sets the mtime back, as `touch -r` does, cannot set the ctime back. A later write is found
+ * by the look before removal.
  */
 function readWhole(file: ShardFile, into: Buffer): FileIdentity | FileResult {
   let fd: number | undefined
   try {
     fd = openSync(fsPath(file.path), openFlags)
+    const { ctimeNs: ctimeBeforeNs } = fstatSync(fd, { bigint: true })
     let filled = 0
     while (filled < into.length) {
       const bytesRead = readSync(fd, into, filled, into.length - filled, filled)
@@ -76,7 +78,8 @@ function readWhole(file: ShardFile, into: Buffer): FileIdentity | FileResult {
       filled += bytesRead
     }
     const stats = fstatSync(fd, { bigint: true })
-    return isAsScanned(stats, file) ? identityOf(stats) : { status: 'changed' }
+    const isUnchanged = isAsScanned(stats, file) && stats.ctimeNs === ctimeBeforeNs
+    return isUnchanged ? identityOf(stats) : { status: 'changed' }
   } catch (error) {
     return readFailure(error)
   } finally {

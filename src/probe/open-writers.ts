@@ -1,6 +1,7 @@
 import { constants, opendirSync, statSync } from 'node:fs'
 import { type Clock, systemClock } from '../base/clock.ts'
 import { Slice } from '../base/slice.ts'
+import { loopImages } from './loop-images.ts'
 import { hasVanished, pidsIn, readProcFile } from './proc.ts'
 
 /** Which files some process has open for writing, as far as it can be seen from here. */
@@ -18,6 +19,7 @@ export interface OpenWriters {
 
 export interface OpenWritersOptions {
   readonly procRoot?: string
+  readonly blockDevices?: string
   readonly clock?: Clock
 }
 
@@ -28,7 +30,7 @@ export interface OpenWritersOptions {
  * a shared mapping, and other machines that write to a network mount.
  */
 export async function lookUpOpenWriters(options: OpenWritersOptions = {}): Promise<OpenWriters> {
-  const { procRoot = '/proc', clock = systemClock } = options
+  const { procRoot = '/proc', blockDevices = '/sys/block', clock = systemClock } = options
   const takenAtMs = clock.monotonicMs()
   const writers = new Set<string>()
   const pids = pidsIn(procRoot)
@@ -38,6 +40,7 @@ export async function lookUpOpenWriters(options: OpenWritersOptions = {}): Promi
     if (!(await collectWriters(`${procRoot}/${pid}`, writers, slice))) blindTo++
     if (slice.isOver()) await slice.next()
   }
+  for (const { dev, ino } of loopImages(blockDevices)) writers.add(`${dev}:${ino}`)
   return { has: (dev, ino) => writers.has(`${dev}:${ino}`), blindTo, takenAtMs }
 }
 

@@ -29,10 +29,19 @@ export interface SettlerOptions {
   readonly random: () => number
 }
 
+/** So often the receiver must turn a name down, with growing pauses in between. */
+const triesOfName = 3
+
 /** A look at who writes is good for this long from when it began; others may have asked for it before. */
 const writersGoodForMs = 1000
 /** Once we have it, it is good for at least this long: one that took long would be of no use otherwise. */
 const writersUsedForMs = 500
+
+/** Everything else that such a file is held for is said at other tries. */
+const triesUntilSetAside: Readonly<Record<SetAsideCode, number>> = {
+  name_not_allowed: 1,
+  message_refused: 3,
+}
 
 /** Does with each file what its outcome calls for. The only place that removes what was uploaded. */
 export class Settler {
@@ -79,10 +88,15 @@ export class Settler {
 
   /** Counts a try that failed for reasons of the file's own, and has it wait. */
   retryLater(candidate: Candidate, why: string): void {
+    this.#retryLater(candidate, why, 1)
+  }
+
+  /** @param triesPerReason - So often the file is tried until this reason comes up again. */
+  #retryLater(candidate: Candidate, why: string, triesPerReason: number): void {
     const { stats, log } = this.#options
     stats.retried += 1
     const { attempts, held, isNew } = this.#hold(candidate)
-    if (!isNew || !isWorthALine(attempts)) return
+    if (!isNew || !isWorthALine(Math.ceil(attempts / triesPerReason))) return
     const fields = { path: showPath(held), attempts }
     if (held === candidate.path) return log.warn('file_held', `will try again: ${why}`, fields)
     const text = 'too many files have failed: everything in this folder waits, and is tried again'
@@ -115,8 +129,10 @@ export class Settler {
       case 'changed':
         // Another file by now: nothing is known against that one.
         return held.release(path)
-      case 'failed':
-        return this.retryLater(candidate, `${why}; could not be set aside (${moved.errno})`)
+      case 'failed': {
+        const text = `${why}; could not be set aside (${moved.errno})`
+        return this.#retryLater(candidate, text, triesUntilSetAside[code])
+      }
       default:
         return moved satisfies never
     }
@@ -147,7 +163,10 @@ export class Settler {
       case 'retry':
         return this.retryLater(candidate, settlement.why)
       case 'quarantine':
-        return this.#setAside(candidate, settlement.code, settlement.why)
+        // One answer of a receiver that is out of its mind must not empty the device.
+        return held.attempts(candidate) + 1 < triesOfName
+          ? this.retryLater(candidate, settlement.why)
+          : this.#setAside(candidate, settlement.code, settlement.why)
       default:
         return settlement satisfies never
     }

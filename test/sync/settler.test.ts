@@ -261,17 +261,20 @@ describe('settling a file', () => {
     }
   })
 
-  test('sets a file aside whose name the receiver does not take', async () => {
+  test('sets a file aside whose name the receiver turns down a third time, not before', async () => {
     const a = make('logs/a')
     const stored = storedFile(a) as FileResult & { status: 'answered' }
     const outcome = { ...stored.outcome, status: 'rejected', reason: 'name_not_allowed' } as const
+    for (let n = 0; n < 2; n += 1) await settle(a, { ...stored, outcome })
+    assert.equal(isThere(a), true)
+    assert.equal(held.isHeld(a.path, clock.monotonicMs()), true)
     await settle(a, { ...stored, outcome })
     assert.deepEqual(readdirSync(join(tree.path, 'logs')), ['failed'])
-    assert.deepEqual([stats.rejected, stats.quarantined, stats.stored], [1, 1, 0])
-    assert.deepEqual(log.events, ['file_quarantined'])
-    assert.equal(log.lines[0]!.fields?.code, 'name_not_allowed')
+    assert.deepEqual([stats.rejected, stats.quarantined, stats.stored], [3, 1, 0])
+    assert.deepEqual(log.events.at(-1), 'file_quarantined')
+    assert.equal(log.lines.at(-1)!.fields?.code, 'name_not_allowed')
     assert.equal(whyFile('logs/failed/a').code, 'name_not_allowed')
-    assert.equal(whyFile('logs/failed/a').attempts, 1)
+    assert.equal(whyFile('logs/failed/a').attempts, 3)
     assert.deepEqual(emptied, [], 'nothing was removed')
   })
 
