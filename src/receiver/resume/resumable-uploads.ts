@@ -82,7 +82,7 @@ export class ResumableUploads {
 
   /** Finds what an earlier receiver left, and begins to look for what has expired. */
   async open(): Promise<void> {
-    const { segments, messages } = this.#options
+    const { segments, messages, clock } = this.#options
     // The newest first: of one that was given up and begun again, the old one may have come back.
     for (const left of segments.unfinished.toReversed()) {
       const segment = await segments.reopenOwnSegment(left)
@@ -96,7 +96,6 @@ export class ResumableUploads {
       const touchedAtMs = clock.monotonicMs() - this.#ageOf(left)
       this.#add(begun.facts, segment, begun.messageStart, touchedAtMs)
     }
-    await this.#sweep()
     void this.#sweepAgainAndAgain()
   }
 

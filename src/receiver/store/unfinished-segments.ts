@@ -66,12 +66,14 @@ async function record(
   recordedBytes: number,
   sizeBytes: number,
 ): Promise<boolean> {
-  if (recordedBytes === sizeBytes) return true
   try {
-    await using part = await folder.fs.open(folder.pathOf(segmentId, 'part'), 'r+')
-    await rewrite(part, 0, Math.min(recordedBytes, beginningBytes))
-    await rewrite(part, recordedBytes)
-    await part.datasync()
+    // Otherwise it is left alone: by the time of its last write it expires.
+    if (sizeBytes > recordedBytes) {
+      await using part = await folder.fs.open(folder.pathOf(segmentId, 'part'), 'r+')
+      await rewrite(part, 0, Math.min(recordedBytes, beginningBytes))
+      await rewrite(part, recordedBytes)
+      await part.datasync()
+    }
     const path = folder.pathOf(segmentId, 'offset')
     await using offset = await folder.fs.open(path, offsetFlags, 0o600)
     await writeRecordedOffset(offset, sizeBytes)

@@ -26,14 +26,19 @@ interface Running {
 }
 
 /** The stores of a receiver on a computer that was started with this boot id. */
-async function start(t: TestContext, folder: string, bootId = 'boot 1'): Promise<Running> {
+async function start(
+  t: TestContext,
+  folder: string,
+  bootId = 'boot 1',
+  wallAheadMs = 0,
+): Promise<Running> {
   const catalog = SqliteCatalog.open(join(folder, 'catalog.sqlite'), { readOnly: false })
   const segments = await FolderSegmentStore.open(join(folder, 'segments'), {
     takeOver: true,
     bootId: async () => bootId,
   })
   const clock = new FakeClock()
-  clock.setWall(Date.now())
+  clock.setWall(Date.now() + wallAheadMs)
   const intake = ingestInto({ segments, catalog }, { clock, maxAgeMs: 7 * day })
   await intake.uploads.open()
   t.after(async () => {
@@ -202,21 +207,28 @@ test('An upload that nobody goes on with is given up after its age, and its spac
   assert.equal(await offsetOf(running), undefined)
 })
 
-test('An upload that has expired while no receiver ran is given up when one is started.', async (t) => {
+test('An upload that has expired while no receiver ran is given up an hour after one is started.', async (t) => {
   const folder = await temporaryFolder(t)
   await sendAndBreak(await start(t, folder), 1_000_000)
-  const catalog = SqliteCatalog.open(join(folder, 'catalog.sqlite'), { readOnly: false })
-  const segments = await FolderSegmentStore.open(join(folder, 'segments'), {
-    takeOver: true,
-    bootId: async () => 'boot 1',
-  })
-  const clock = new FakeClock()
-  clock.setWall(Date.now() + 8 * day)
-  const { uploads } = ingestInto({ segments, catalog }, { clock, maxAgeMs: 7 * day })
-  await uploads.open()
+  const second = await start(t, folder, 'boot 1', 8 * day)
+  // As it would be if the clock of a computer that has just started were wrong.
+  assert.equal(await offsetOf(second), 1_000_000)
+  await second.clock.advance(71 * 60_000)
+  await until(async () => (await filesIn(folder)).length === 1)
   assert.deepEqual(await filesIn(folder), ['boot-id'])
-  await uploads.close()
-  await catalog.close()
+})
+
+test('An upload is given up for the time that passes, not for a clock that is set.', async (t) => {
+  const folder = await temporaryFolder(t)
+  const running = await start(t, folder)
+  await sendAndBreak(running, 1_000_000)
+  for (const years of [20, -40]) {
+    running.clock.setWall(running.clock.wallMs() + years * 365 * day)
+    await running.clock.advance(day)
+    assert.equal(await offsetOf(running), 1_000_000)
+  }
+  await running.clock.advance(6 * day)
+  await until(async () => (await filesIn(folder)).length === 1)
 })
 
 test('invariant 7: a machine has at most 256 unfinished uploads; the one left alone longest goes.', async (t) => {

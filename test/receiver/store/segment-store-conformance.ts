@@ -112,7 +112,7 @@ export function testsOfKeepingStore(store: StoreUnderTest): void {
     for (const own of [first, second, unfinished]) await own.discard()
   })
 
-  test(`${name}: the beginning of an own segment can be read and written over, also after a rest.`, async (t) => {
+  test(`${name}: the beginning of an own segment can be read and written over and its end cut away, also after a rest.`, async (t) => {
     const segments = await open(t)
     const own = await segments.startOwnSegment()
     await own.write([bytes('abc'), bytes('def')])
@@ -121,6 +121,9 @@ export function testsOfKeepingStore(store: StoreUnderTest): void {
     await own.overwriteStart(bytes('AB'))
     assert.equal(String(await own.readStart(4)), 'ABcd')
     assert.equal(String(await own.readStart(100)), 'ABcdef')
+    await own.write([bytes('and too much')])
+    await own.cutTo(6)
+    assert.equal(own.sizeBytes, 6)
     await own.write([bytes('ghi')])
     assert.equal(own.sizeBytes, 9)
     await own.finish()
