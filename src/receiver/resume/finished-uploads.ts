@@ -1,3 +1,4 @@
+import { errnoOf } from '../../base/errors.ts'
 import type { Digest } from '../../base/hash.ts'
 import type { Catalog } from '../store/catalog.ts'
 import { readRecordHead, readRecordTrailer } from '../store/record.ts'
@@ -45,8 +46,21 @@ export class FinishedUploads {
     return undefined
   }
 
-  /** What the record says that stands there, if it is this machine's. */
-  async #read({ segmentId, offset }: Placement, machine: string): Promise<Complete | undefined> {
+  /** What the record says that stands there, if it is this machine's and can be read. */
+  async #read(place: Placement, machine: string): Promise<Complete | undefined> {
+    try {
+      return await this.#readRecord(place, machine)
+    } catch (error) {
+      // The segment is gone, which each start reports: then nobody knows of this upload.
+      if (errnoOf(error) === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  async #readRecord(
+    { segmentId, offset }: Placement,
+    machine: string,
+  ): Promise<Complete | undefined> {
     const readAt = (at: number, sizeBytes: number) => this.#segments.read(segmentId, at, sizeBytes)
     const head = await readRecordHead(readAt, offset)
     if (head?.value.machine !== machine) return undefined

@@ -152,6 +152,18 @@ test('invariant 3: an upload whose answer was lost is asked for: by POST, HEAD, 
   await assertStoredOnce(again)
 })
 
+test('A finished upload whose segment is gone is unknown, not an error.', async (t) => {
+  const { receiver, client } = await setUp(t)
+  assert.deepEqual(statusesOf(await client.post()), ['stored'])
+  await receiver.receiver.close()
+  const again = await startRunning(t, { dataDir: receiver.dataDir })
+  const [segment] = await again.segments()
+  await rm(join(receiver.dataDir, 'segments', segment!))
+  const next = new ResumingClient({ ...again, robot: receiver.robot }, message)
+  assert.equal((await next.ask('HEAD')).status, 404)
+  assert.equal((await next.ask('GET')).status, 404)
+})
+
 test('A POST for an upload that is under way is answered at once with where to go on, and ends the one before.', async (t) => {
   const { receiver, client } = await setUp(t)
   const first = client.begin(600_000)
