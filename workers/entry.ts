@@ -1,5 +1,6 @@
 import { type MessagePort, workerData } from 'node:worker_threads'
 import {
+  type PortMessage,
   packShardResult,
   type Shard,
   type ShardResult,
@@ -8,6 +9,7 @@ import {
 } from '../src/wire/thread-messages.ts'
 import type { TransferFailure } from '../src/wire/transfer-failure.ts'
 import type {
+  ProbeTask,
   ReceiverDescription,
   UploadTask,
   WorkerData,
@@ -32,12 +34,28 @@ const bundleLane = new Lane(data)
 const singleLane = new Lane(data)
 const singleTools = { lane: singleLane, labeller, unfinished: new UnfinishedUploads() }
 
+/** A bundle that has not settled by then, once all are to stop, is given up with its connection. */
+const settleAfterStopMs = 5000
+
 async function run(task: WorkerTask): Promise<unknown> {
-  return task.kind === 'probe' ? runProbe() : runUpload(task)
+  try {
+    return await (task.kind === 'probe' ? runProbe(task) : runUpload(task))
+  } finally {
+    task.port.close()
+  }
 }
 
-function runProbe(): Promise<ReceiverDescription | TransferFailure> {
+function runProbe({ port }: ProbeTask): Promise<ReceiverDescription | TransferFailure> {
+  listen(port, () => {})
   return probe(bundleLane)
+}
+
+/** What the main thread has to say to a task. */
+function listen(port: MessagePort, onStop: () => void): void {
+  port.on('message', (message: PortMessage) => {
+    if (message === stopMessage) return onStop()
+    for (const lane of [bundleLane, singleLane]) lane.dropLost(message.addresses)
+  })
 }
 
 async function runUpload({ shard: frame, port }: UploadTask): Promise<Uint8Array> {
@@ -47,18 +65,37 @@ async function runUpload({ shard: frame, port }: UploadTask): Promise<Uint8Array
     return packShardResult(await upload(shard, port))
   } finally {
     progress.end(shard.id)
-    port.close()
   }
 }
 
 function upload(shard: Shard, port: MessagePort): Promise<ShardResult> {
-  if (shard.kind === 'bundle') return uploadBundle(shard, bundleLane, labeller, buffers)
+  return shard.kind === 'bundle' ? runBundle(shard, port) : runSingle(shard, port)
+}
+
+async function runBundle(shard: Shard, port: MessagePort): Promise<ShardResult> {
+  let deadline: NodeJS.Timeout | undefined
+  listen(port, () => {
+    deadline ??= setTimeout(
+      () => void bundleLane.destroy(new Error('a bundle did not settle in time')),
+      settleAfterStopMs,
+    )
+  })
+  try {
+    return await uploadBundle(shard, bundleLane, labeller, buffers)
+  } finally {
+    clearTimeout(deadline)
+  }
+}
+
+function runSingle(shard: Shard, port: MessagePort): Promise<ShardResult> {
+  const stopped = new AbortController()
+  listen(port, () => stopped.abort())
   return uploadSingle(shard.files[0]!, singleTools, {
     onSent: (sizeBytes) => progress.sent(shard.id, sizeBytes),
+    onBegin: (fromByte) => progress.begins(shard.id, fromByte),
     onStoppable: (stop) => {
-      port.on('message', (message) => {
-        if (message === stopMessage) stop()
-      })
+      if (stopped.signal.aborted) stop()
+      else stopped.signal.addEventListener('abort', stop)
     },
   })
 }

@@ -20,13 +20,29 @@ export class SessionGoneError extends Error {
   }
 }
 
+/** The device has another address by now. */
+export class AddressLostError extends Error {
+  constructor(address: string) {
+    super(`this device no longer has the address ${address}`)
+  }
+}
+
+/** True when the receiver takes no more requests on this connection, and may yet answer earlier ones. */
+export function isGoingAway(error: unknown): boolean {
+  return codesOf(error).includes('ERR_HTTP2_GOAWAY_SESSION')
+}
+
 /**
  * True when the client must be given up. undici 8.12.4 goes on using a session for good that an alert
  * of TLS has ended, such as the one about a damaged record: every later request fails with this.
  */
 export function isSessionGone(error: unknown): boolean {
+  return codesOf(error).includes('ERR_HTTP2_INVALID_SESSION')
+}
+
+function codesOf(error: unknown): (string | undefined)[] {
   const cause = (error as { cause?: unknown } | null | undefined)?.cause
-  return [error, cause].some((each) => errnoOf(each) === 'ERR_HTTP2_INVALID_SESSION')
+  return [errnoOf(error), errnoOf(cause)]
 }
 
 /** Sorts what a request was rejected with. */

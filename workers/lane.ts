@@ -4,13 +4,16 @@ import type { buildConnector as Connector, Client as UndiciClient } from 'undici
 import { problemFrom } from '../src/wire/problem.ts'
 import type { TransferFailure } from '../src/wire/transfer-failure.ts'
 import {
+  AddressLostError,
   failureOf,
+  isGoingAway,
   isSessionGone,
   NoHttp2Error,
   retryAfterMs,
   SessionGoneError,
   StalledError,
 } from './failure.ts'
+import { keepReading } from './keep-reading.ts'
 import { buildConnector, Client, request } from './undici-client.ts'
 import { type UploadFields, uploadFieldsOf } from './upload-fields.ts'
 
@@ -48,6 +51,7 @@ const maxStreams = 100
  * more. So a connection is replaced in good time.
  */
 const mostEarlyAnswers = 8
+const lookEveryMs = 1000
 
 /**
  * One HTTP/2 connection to the receiver, made when it is needed and made anew when it is lost. Never
@@ -60,7 +64,6 @@ export class Lane {
   #earlyAnswers = 0
   /** Replaced, and finishing what is under way on them. */
   readonly #retired = new Set<UndiciClient>()
-  #socket: Socket | undefined
   /** Those of connections that the receiver wants to end are no longer the client's. */
   readonly #sockets = new Set<Socket>()
   #underWay = 0
@@ -123,7 +126,10 @@ export class Lane {
         ...retryAfterMs(textOf(headers['retry-after']), textOf(headers.date)),
       }
     } catch (error) {
-      if (isSessionGone(error) && this.#client === client) void this.destroy(new SessionGoneError())
+      if (isGoingAway(error)) this.#retire(client)
+      else if (isSessionGone(error) && this.#client === client) {
+        void this.destroy(new SessionGoneError())
+      }
       return failureOf(error)
     } finally {
       if (message.body !== null && 'destroy' in message.body) message.body.destroy()
@@ -142,10 +148,24 @@ export class Lane {
     await Promise.all(destroyed)
   }
 
+  /** Gives connections up whose own address this device has no longer: no answer will find the way. */
+  dropLost(addresses: readonly string[]): void {
+    for (const socket of this.#sockets) {
+      const { localAddress } = socket
+      if (localAddress === undefined || addresses.includes(plainAddress(localAddress))) continue
+      socket.destroy(new AddressLostError(localAddress))
+    }
+  }
+
   #answeredEarly(client: UndiciClient): void {
     if (client !== this.#client) return
     this.#earlyAnswers += 1
-    if (this.#earlyAnswers < mostEarlyAnswers) return
+    if (this.#earlyAnswers >= mostEarlyAnswers) this.#retire(client)
+  }
+
+  /** What is under way on it may finish; whatever comes goes over a new connection. */
+  #retire(client: UndiciClient): void {
+    if (client !== this.#client) return
     this.#client = undefined
     this.#retired.add(client)
     // Calls back as well when it was destroyed meanwhile.
@@ -165,7 +185,8 @@ export class Lane {
     }
     const connect = buildConnector(connectorOptions)
     this.#earlyAnswers = 0
-    return new Client(address, {
+    let current: Socket | undefined
+    const client = new Client(address, {
       allowH2: true,
       maxConcurrentStreams: maxStreams,
       headersTimeout: 0,
@@ -178,20 +199,27 @@ export class Lane {
             socket.destroy()
             return callback(new NoHttp2Error(), null)
           }
-          this.#socket = socket
+          current = socket
           this.#sockets.add(socket)
           socket.once('close', () => this.#sockets.delete(socket))
           callback(null, socket)
         })
       },
     })
+    // A connection that the receiver wants to end, with requests under way: undici 8.12.4 makes no other
+    // one before they are over.
+    client.on('disconnect', () => {
+      if (current?.destroyed === false) this.#retire(client)
+    })
+    return client
   }
 
   #startWatching(): void {
     this.#underWay += 1
     if (this.#underWay > 1) return
     this.#lastMoveAtMs = performance.now()
-    this.#watch = setInterval(() => this.#look(), this.#options.stallMs / 4)
+    const everyMs = Math.min(lookEveryMs, this.#options.stallMs / 4)
+    this.#watch = setInterval(() => this.#look(), everyMs)
   }
 
   #stopWatching(): void {
@@ -204,16 +232,25 @@ export class Lane {
   #look(): void {
     // The receiver's window updates come in as it takes bytes off the connection: they show movement
     // where a body was handed over in one piece.
-    const mark = this.#movedBytes + (this.#socket?.bytesRead ?? 0)
+    let mark = this.#movedBytes
+    for (const { bytesRead } of this.#sockets) mark += bytesRead
     const nowMs = performance.now()
     if (mark !== this.#lastMark) {
       this.#lastMark = mark
       this.#lastMoveAtMs = nowMs
-    } else if (nowMs - this.#lastMoveAtMs >= this.#options.stallMs) {
+      return
+    }
+    for (const socket of this.#sockets) keepReading(socket)
+    if (nowMs - this.#lastMoveAtMs >= this.#options.stallMs) {
       this.#lastMoveAtMs = nowMs
       void this.destroy(new StalledError(this.#options.stallMs))
     }
   }
+}
+
+/** As the system lists it: without the interface of a link-local one, IPv4 as such. */
+function plainAddress(address: string): string {
+  return address.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/, '')
 }
 
 function isUnfinished(body: LaneRequest['body']): boolean {

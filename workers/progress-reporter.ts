@@ -3,6 +3,7 @@ import { packProgress } from '../src/wire/thread-messages.ts'
 
 interface Running {
   readonly port: MessagePort
+  fromByte: number
   sentBytes: number
   reportedBytes: number
 }
@@ -22,8 +23,14 @@ export class ProgressReporter {
   }
 
   start(shardId: number, port: MessagePort): void {
-    this.#running.set(shardId, { port, sentBytes: 0, reportedBytes: 0 })
+    this.#running.set(shardId, { port, fromByte: 0, sentBytes: 0, reportedBytes: 0 })
     this.#timer ??= setInterval(() => this.#report(), this.#everyMs)
+  }
+
+  /** It is sent from this byte on: what stands before it has arrived. */
+  begins(shardId: number, fromByte: number): void {
+    const running = this.#running.get(shardId)
+    if (running !== undefined) Object.assign(running, { fromByte, sentBytes: fromByte })
   }
 
   sent(shardId: number, sizeBytes: number): void {
@@ -46,8 +53,9 @@ export class ProgressReporter {
     if (moved.length === 0 || oldest === undefined) return
     const frame = packProgress(
       moved.map(([shardId, running]) => {
-        running.reportedBytes = running.sentBytes
-        return { shardId, sentBytes: running.sentBytes }
+        const { fromByte, sentBytes } = running
+        running.reportedBytes = sentBytes
+        return { shardId, sentBytes, ...(fromByte > 0 && { fromByte }) }
       }),
     )
     oldest.port.postMessage(frame, [frame.buffer])

@@ -12,6 +12,8 @@ export interface SingleExchangeOptions {
   readonly file: HashedFile
   readonly lane: Lane
   readonly onSent: (sizeBytes: number) => void
+  /** A body begins with this byte of the message. */
+  readonly onBegin: (fromByte: number) => void
 }
 
 /** How it ended: with the receiver's word, with a failure, or with the file. */
@@ -78,8 +80,9 @@ export class SingleExchange {
   #bodyOf(step: Step): SingleBody | null {
     if (!sendsBody(step)) return null
     this.#bodies += 1
-    const { upload, file, lane, onSent } = this.#options
+    const { upload, file, lane, onSent, onBegin } = this.#options
     const fromByte = step.method === 'PATCH' ? step.fromByte : 0
+    onBegin(fromByte)
     const onDigests = () => {
       this.#digestsSent = true
       upload.mayBeComplete = true

@@ -27,6 +27,8 @@ export interface SingleUploadTools {
 export interface SingleUploadHooks {
   /** Body bytes were taken by the connection. */
   readonly onSent: (sizeBytes: number) => void
+  /** A body begins with this byte of the message: what stands before it has arrived. */
+  readonly onBegin?: (fromByte: number) => void
   /** Gets a function that ends the upload early. */
   readonly onStoppable: (stop: () => void) => void
 }
@@ -105,7 +107,8 @@ async function goOn(
     lane.moved(sizeBytes)
     hooks.onSent(sizeBytes)
   }
-  const exchange = new SingleExchange({ upload, file, lane, onSent })
+  const onBegin = (fromByte: number) => hooks.onBegin?.(fromByte)
+  const exchange = new SingleExchange({ upload, file, lane, onSent, onBegin })
   hooks.onStoppable(() => exchange.stop())
   try {
     // A process that knows nothing of it sends it whole: the receiver says so if it knows better.

@@ -4,9 +4,15 @@ export interface Clock {
   wallMs(): number
   /** Milliseconds since some fixed point. Never jumps. */
   monotonicMs(): number
-  /** Resolves after `delayMs`, or at once when `signal` aborts. Never rejects. */
+  /**
+   * Resolves after `delayMs`, or at once when `signal` aborts. Never rejects. Below 0, or no number, is
+   * like 0; infinity waits for `signal` alone.
+   */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>
 }
+
+/** One timer takes no more, 24.8 days: it would end at once, with a warning. */
+const longestTimerMs = 2 ** 31 - 1
 
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
@@ -14,12 +20,18 @@ export const systemClock: Clock = {
   sleep: (delayMs, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve()
+      let timer: NodeJS.Timeout
       const done = () => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', done)
         resolve()
       }
-      const timer = setTimeout(done, delayMs)
+      const wait = (leftMs: number) => {
+        const laterMs = leftMs - longestTimerMs
+        timer =
+          laterMs > 0 ? setTimeout(() => wait(laterMs), longestTimerMs) : setTimeout(done, leftMs)
+      }
+      wait(Number.isNaN(delayMs) ? 0 : Math.max(0, delayMs))
       signal?.addEventListener('abort', done, { once: true })
     }),
 }

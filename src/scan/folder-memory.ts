@@ -33,6 +33,7 @@ const longestMs = 10 * 60_000
  */
 export class FolderMemory {
   readonly #folders = new Map<BytePath, Remembered>()
+  #cleanedAtMs = Number.NEGATIVE_INFINITY
 
   get size(): number {
     return this.#folders.size
@@ -43,6 +44,7 @@ export class FolderMemory {
     const { mtimeNs, ctimeNs, wallMs } = stamp
     const ageMs = Math.abs(wallMs - Number(mtimeNs / 1_000_000n))
     if (notBeforeMs <= nowMs || ageMs < coarsestTickMs) return this.forget(folder)
+    this.#clean(nowMs)
     if (this.#folders.size >= maxFolders && !this.#folders.has(folder)) this.#folders.clear()
     const latestMs = Math.min(notBeforeMs, nowMs + longestMs)
     this.#folders.set(folder, { mtimeNs, ctimeNs, notBeforeMs: latestMs })
@@ -61,5 +63,14 @@ export class FolderMemory {
 
   forget(folder: BytePath): void {
     this.#folders.delete(folder)
+  }
+
+  /** Nobody tells of folders that are gone. What is of no more use goes, theirs among it. */
+  #clean(nowMs: number): void {
+    if (nowMs - this.#cleanedAtMs < longestMs) return
+    this.#cleanedAtMs = nowMs
+    for (const [folder, { notBeforeMs }] of this.#folders) {
+      if (notBeforeMs <= nowMs) this.#folders.delete(folder)
+    }
   }
 }

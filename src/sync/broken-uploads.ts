@@ -5,6 +5,8 @@ interface Breaks {
   /** How often the receiver had answered something by then. */
   readonly signsOfLife: number
   readonly furthestBytes: number
+  /** What the receiver had of it when it was tried last. */
+  readonly fromByte: number
 }
 
 /** So often a file may break off while others go through. */
@@ -31,13 +33,18 @@ export class BrokenUploads {
    *
    * @param wasHeld - It has had to wait for reasons of its own before.
    */
-  brokeOff(candidate: Candidate, sentBytes: number, wasHeld: boolean): boolean {
+  brokeOff(
+    candidate: Candidate,
+    { sentBytes, fromByte }: { readonly sentBytes: number; readonly fromByte: number },
+    wasHeld: boolean,
+  ): boolean {
     const last = this.#breaks.get(candidate)
     const signsOfLife = this.#signsOfLife
-    const gotFurther = last !== undefined && sentBytes > last.furthestBytes
+    const gotFurther =
+      last !== undefined && (sentBytes > last.furthestBytes || fromByte > last.fromByte)
     if (last === undefined || gotFurther) {
       const furthestBytes = Math.max(sentBytes, last?.furthestBytes ?? 0)
-      this.#breaks.set(candidate, { count: 1, signsOfLife, furthestBytes })
+      this.#breaks.set(candidate, { count: 1, signsOfLife, furthestBytes, fromByte })
       return false
     }
     // Nobody has been answered since: that is the link.

@@ -34,7 +34,7 @@ export interface HeldCounts {
 const maxFiles = 10_000
 const maxFolders = 1000
 const backoff = { firstMs: 1000, capMs: 10 * 60_000 }
-/** Room is made among those that were to be tried again so long ago: most of their files have gone. */
+/** Those that were to be tried again so long ago are forgotten: most of their files have gone. */
 const overdueMs = 60 * 60_000
 const makeRoomEveryMs = 60_000
 
@@ -44,7 +44,7 @@ const makeRoomEveryMs = 60_000
  * Above 10,000 files, the folder of each further one is held instead, and above 1,000 folders its root,
  * of which there are as many as the config names: then something is wrong with the disk or the rights,
  * and memory stays bounded (invariant 7). Nothing is forgotten before its time, which would have a
- * file tried without a pause. Files that are not to blame wait with the others there, for 10 minutes at
+ * file tried without a pause; it is an hour after it, as nobody tells of files that are taken away. Files that are not to blame wait with the others there, for 10 minutes at
  * most: when the time is over, everything in the folder or root is tried once before it is held again.
  */
 export class HeldFiles {
@@ -68,14 +68,15 @@ export class HeldFiles {
   /** Counts a failed try. */
   hold(file: HeldFile & Pick<Candidate, 'root'>, nowMs: number, random: number): Hold {
     const { path, root, mtimeNs, sizeBytes } = file
-    if (this.#files.has(path) || this.#hasRoom(this.#files, maxFiles, nowMs)) {
-      const attempts = this.attempts(file) + 1
+    const attempts = this.attempts(file) + 1
+    this.#makeRoom(nowMs)
+    if (this.#files.has(path) || this.#files.size < maxFiles) {
       const notBeforeMs = nowMs + backoffMs(attempts, backoff, random)
       this.#files.set(path, { mtimeNs, sizeBytes, attempts, notBeforeMs })
       return { attempts, held: path, isNew: true }
     }
     const folder = parentOf(path)
-    if (this.#folders.has(folder) || this.#hasRoom(this.#folders, maxFolders, nowMs)) {
+    if (this.#folders.has(folder) || this.#folders.size < maxFolders) {
       return holdPlace(this.#folders, folder, nowMs, random)
     }
     return holdPlace(this.#roots, root, nowMs, random)
@@ -105,13 +106,10 @@ export class HeldFiles {
     this.#files.delete(path)
   }
 
-  #hasRoom(held: Map<BytePath, Held>, max: number, nowMs: number): boolean {
-    if (held.size < max) return true
-    if (nowMs - this.#madeRoomAtMs >= makeRoomEveryMs) {
-      this.#madeRoomAtMs = nowMs
-      for (const map of [this.#files, this.#folders, this.#roots]) dropOverdue(map, nowMs)
-    }
-    return held.size < max
+  #makeRoom(nowMs: number): void {
+    if (nowMs - this.#madeRoomAtMs < makeRoomEveryMs) return
+    this.#madeRoomAtMs = nowMs
+    for (const map of [this.#files, this.#folders, this.#roots]) dropOverdue(map, nowMs)
   }
 }
 

@@ -20,7 +20,10 @@ export interface SettlerOptions {
   readonly clock: Clock
   /** Without symbolic links, as it is now: it may be on a disk that is mounted late. */
   readonly captureDir: () => BytePath
-  readonly lookUpWriters: () => Promise<Writers>
+  /** A look that began at or after `notBeforeMs`, on the monotonic clock. */
+  readonly lookUpWriters: (notBeforeMs: number) => Promise<Writers>
+  /** A look serves for this long from when it began. @default 1000 */
+  readonly writersGoodForMs?: number
   readonly held: HeldFiles
   /** Told of folders that may be empty now. Undefined: they stay. */
   readonly emptied: Pick<EmptiedFolders, 'removedFrom'> | undefined
@@ -32,10 +35,10 @@ export interface SettlerOptions {
 /** So often the receiver must turn a name down, with growing pauses in between. */
 const triesOfName = 3
 
-/** A look at who writes is good for this long from when it began; others may have asked for it before. */
-const writersGoodForMs = 1000
-/** Once we have it, it is good for at least this long: one that took long would be of no use otherwise. */
-const writersUsedForMs = 500
+/** One lookup serves all files of a second, whoever asked for it. */
+const secondMs = 1000
+/** One that took long would be of no use otherwise: it serves for as long again, up to this. */
+const slowLookUsedForMs = 500
 
 /** Everything else that such a file is held for is said at other tries. */
 const triesUntilSetAside: Readonly<Record<SetAsideCode, number>> = {
@@ -213,14 +216,16 @@ export class Settler {
   }
 
   async #writers(): Promise<Writers> {
-    const { clock, lookUpWriters } = this.#options
-    if (this.#look !== undefined && clock.monotonicMs() <= this.#look.goodUntilMs) {
-      return this.#look.writers
-    }
-    const writers = await lookUpWriters()
+    const { clock, lookUpWriters, writersGoodForMs = secondMs } = this.#options
+    const askedAtMs = clock.monotonicMs()
+    if (this.#look !== undefined && askedAtMs <= this.#look.goodUntilMs) return this.#look.writers
+    const writers = await lookUpWriters(askedAtMs - writersGoodForMs)
+    const { takenAtMs } = writers.open
+    const nowMs = clock.monotonicMs()
+    const tookMs = nowMs - Math.max(askedAtMs, takenAtMs)
     const goodUntilMs = Math.max(
-      writers.open.takenAtMs + writersGoodForMs,
-      clock.monotonicMs() + writersUsedForMs,
+      takenAtMs + writersGoodForMs,
+      nowMs + Math.min(tookMs, slowLookUsedForMs),
     )
     this.#look = { writers, goodUntilMs }
     return writers

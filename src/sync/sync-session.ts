@@ -84,8 +84,8 @@ export class SyncSession {
     const { dataManager } = config
     this.#captureDir = realPath(dataManager.captureDir)
     const writers = new OpenWriterLookup({ clock })
-    const lookUpWriters = async () => ({
-      open: await writers.lookup(),
+    const lookUpWriters = async (notBeforeMs?: number) => ({
+      open: await writers.lookup(notBeforeMs === undefined ? {} : { notBeforeMs }),
       captureRuns: this.#roots.viamServerRuns,
     })
     this.#reports = new ReportOnce(log)
@@ -120,6 +120,7 @@ export class SyncSession {
       clock,
       captureDir: () => this.#captureDir,
       lookUpWriters,
+      writersGoodForMs: Math.min(1000, dataManager.quietMs),
       held: this.#held,
       emptied: this.#emptied,
       stats: this.stats,
@@ -150,7 +151,9 @@ export class SyncSession {
       restWhenIdle: mode === 'daemon',
       isStopped: () => this.#uploader.stopped,
     })
-    this.evictor = dataManager.diskFull && this.#makeEvictor(dataManager.diskFull, lookUpWriters)
+    // It uses a look for a second itself: one that is old already would serve for two.
+    const lookNow = () => lookUpWriters(clock.monotonicMs())
+    this.evictor = dataManager.diskFull && this.#makeEvictor(dataManager.diskFull, lookNow)
   }
 
   get viamServerRuns(): boolean {

@@ -1,5 +1,6 @@
 import type { BytePath } from '../base/byte-path.ts'
 import type { Candidate } from '../scan/candidate.ts'
+import type { UploadProgress } from '../wire/thread-messages.ts'
 import { singleUploadBytes } from './next-upload.ts'
 import type { ShardKind } from './work-queue.ts'
 
@@ -11,7 +12,10 @@ export interface UploadUnderWay {
   readonly startedAtMs: number
   /** The gate's round in which it was started. */
   readonly round: number
+  /** Of its message, what the receiver has since an earlier try included. */
   sentBytes: number
+  /** Where this try went on. */
+  fromByte: number
   /** When it was last heard of. */
   movedAtMs: number
 }
@@ -44,9 +48,11 @@ export class UploadsUnderWay {
     return this.#bytes
   }
 
-  add(upload: Omit<UploadUnderWay, 'sizeBytes' | 'sentBytes' | 'movedAtMs'>): UploadUnderWay {
+  add(
+    upload: Omit<UploadUnderWay, 'sizeBytes' | 'sentBytes' | 'fromByte' | 'movedAtMs'>,
+  ): UploadUnderWay {
     const sizeBytes = upload.candidates.reduce((sum, file) => sum + file.sizeBytes, 0)
-    const added = { ...upload, sizeBytes, sentBytes: 0, movedAtMs: upload.startedAtMs }
+    const added = { ...upload, sizeBytes, sentBytes: 0, fromByte: 0, movedAtMs: upload.startedAtMs }
     this.#uploads.set(upload.shardId, added)
     this.#count(added, 1)
     return added
@@ -57,10 +63,14 @@ export class UploadsUnderWay {
   }
 
   /** Notes how far one is, and returns it if it is still under way. */
-  progress(shardId: number, sentBytes: number, nowMs: number): UploadUnderWay | undefined {
+  progress(
+    { shardId, sentBytes, fromByte = 0 }: UploadProgress,
+    nowMs: number,
+  ): UploadUnderWay | undefined {
     const upload = this.#uploads.get(shardId)
     if (upload === undefined) return undefined
     upload.sentBytes = sentBytes
+    upload.fromByte = fromByte
     upload.movedAtMs = nowMs
     return upload
   }

@@ -51,11 +51,27 @@ export interface ShardResult {
   readonly failure: TransferFailure | undefined
 }
 
-/** How far the uploads of one thread are: bytes of body handed to the connection so far. */
-export type Progress = readonly { readonly shardId: number; readonly sentBytes: number }[]
+/** How far one upload is. */
+export interface UploadProgress {
+  readonly shardId: number
+  /** Of the message: handed to the connection so far, or at the receiver since an earlier try. */
+  readonly sentBytes: number
+  /** Where this try went on. @default 0 */
+  readonly fromByte?: number
+}
+
+/** How far the uploads of one thread are. */
+export type Progress = readonly UploadProgress[]
 
 /** Sent on a task's port to have it end its upload early, at a point where it can be broken off. */
 export const stopMessage = 'stop'
+
+/** Sent on a task's port: the addresses that this device has now. Connections from others are dead. */
+export interface AddressesMessage {
+  readonly addresses: readonly string[]
+}
+
+export type PortMessage = typeof stopMessage | AddressesMessage
 
 const packr = new Packr({ useRecords: false, moreTypes: false, int64AsType: 'bigint' })
 
@@ -184,10 +200,15 @@ function unpackFileResult(packed: PackedFileResult): FileResult {
 }
 
 export function packProgress(progress: Progress): Frame {
-  return pack(progress.map(({ shardId, sentBytes }) => [shardId, sentBytes]))
+  return pack(
+    progress.map(({ shardId, sentBytes, fromByte = 0 }) => [shardId, sentBytes, fromByte]),
+  )
 }
 
 export function unpackProgress(frame: Uint8Array): Progress {
-  const pairs = packr.unpack(frame) as [number, number][]
-  return pairs.map(([shardId, sentBytes]) => ({ shardId, sentBytes: Number(sentBytes) }))
+  const uploads = packr.unpack(frame) as [number, number, number][]
+  return uploads.map(([shardId, sentBytes, from]) => {
+    const fromByte = Number(from)
+    return { shardId, sentBytes: Number(sentBytes), ...(fromByte > 0 && { fromByte }) }
+  })
 }

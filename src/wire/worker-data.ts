@@ -24,6 +24,7 @@ export interface UploadTask {
 /** Asks the receiver who it takes us for. */
 export interface ProbeTask {
   readonly kind: 'probe'
+  readonly port: MessagePort
 }
 
 export type WorkerTask = UploadTask | ProbeTask

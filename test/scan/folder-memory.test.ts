@@ -74,6 +74,18 @@ describe('a folder in which nothing can become ready', () => {
     assert.equal(memory.canSkip(folder, stamp, 1001), false)
   })
 
+  test('invariant 7: is not kept in mind for ever once it is gone', () => {
+    const memory = new FolderMemory()
+    for (let n = 0; n < 100; n += 1) {
+      memory.remember(bytePath(`/d/${n}`), stamp, Number.POSITIVE_INFINITY, n)
+    }
+    memory.remember(folder, stamp, Number.POSITIVE_INFINITY, 600_050)
+    assert.ok(memory.size < 100, 'those whose time is over went')
+    assert.equal(memory.canSkip(bytePath('/d/99'), stamp, 600_060), true, 'and no other')
+    memory.remember(folder, stamp, Number.POSITIVE_INFINITY, 1_300_000)
+    assert.equal(memory.size, 1)
+  })
+
   test('is one of a bounded number', () => {
     const memory = new FolderMemory()
     for (let n = 0; n < 70_000; n += 1) memory.remember(bytePath(`/d/${n}`), stamp, 5000, 1000)

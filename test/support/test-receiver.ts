@@ -7,11 +7,10 @@ import { openDataFolder } from '../../src/receiver/identity/data-folder.ts'
 import { MachineStore } from '../../src/receiver/identity/machine-store.ts'
 import { ensureServerCertificate } from '../../src/receiver/identity/server-certificate.ts'
 import { localNames } from '../../src/receiver/identity/server-names.ts'
-import { type Receiver, startReceiver } from '../../src/receiver/receiver.ts'
+import { type Receiver, type ReceiverOptions, startReceiver } from '../../src/receiver/receiver.ts'
 import type { StoredFile } from '../../src/receiver/store/catalog.ts'
 import { FolderSegmentStore } from '../../src/receiver/store/folder-segment-store.ts'
 import { SqliteCatalog } from '../../src/receiver/store/sqlite-catalog.ts'
-import type { Log } from '../../src/telemetry/log.ts'
 import { silentLog } from '../../src/telemetry/log.ts'
 
 export interface TestReceiver {
@@ -29,7 +28,7 @@ export interface TestReceiver {
 
 /** A real receiver in this process, over TLS on loopback, with a data folder of its own. */
 export async function startTestReceiver(
-  options: { readonly log?: Log; readonly minFreeShare?: number } = {},
+  options: Partial<Pick<ReceiverOptions, 'log' | 'minFreeShare' | 'limits' | 'clock'>> = {},
 ): Promise<TestReceiver> {
   const dataDir = await mkdtemp(join(tmpdir(), 'longshore-test-receiver-'))
   const dataFolder = await openDataFolder(dataDir, { store: 'folder', create: true })
@@ -44,9 +43,10 @@ export async function startTestReceiver(
     host: '127.0.0.1',
     port: 0,
     tls,
-    minFreeShare: options.minFreeShare ?? 0,
-    log: options.log ?? silentLog,
+    minFreeShare: 0,
+    log: silentLog,
     clock: systemClock,
+    ...options,
   })
   return {
     dataDir,

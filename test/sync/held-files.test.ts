@@ -40,6 +40,21 @@ describe('held files', () => {
     assert.equal(held.size, 0)
   })
 
+  test('invariant 7: are forgotten an hour after their time: their owner has taken them away', () => {
+    const held = new HeldFiles()
+    for (const gone of imaginaries(100, 1, '/data/gone/f')) held.hold(gone, 0, 1)
+    held.hold(file, 3_600_999, 1)
+    assert.equal(held.size, 101)
+    held.hold(file, 3_661_000, 1)
+    assert.equal(held.size, 1)
+  })
+
+  test('keep their count when they fail again after more than an hour', () => {
+    const held = new HeldFiles()
+    held.hold(file, 0, 1)
+    assert.equal(held.hold(file, 24 * 3_600_000, 1).attempts, 2)
+  })
+
   test('start afresh when another version of the file has taken its place', () => {
     const held = new HeldFiles()
     held.hold(file, 0, 1)

@@ -313,7 +313,8 @@ test('A client of the draft is told early where to go on, also when it names no 
   const plain = client.begin(10, { 'upload-draft-interop-version': '7' })
   let interims = 0
   plain.stream.on('headers', () => (interims += 1))
-  await plain.answer
+  await client.arrived(plain)
+  assert.equal(await client.offset(), 10)
   assert.equal(interims, 0)
 })
 
