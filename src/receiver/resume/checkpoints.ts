@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import type { OwnSegment } from '../store/segment-store.ts'
+import { NotRecordedError, type OwnSegment } from '../store/segment-store.ts'
 
 /** What a power cut of the receiver may cost an upload: so many bytes, or what came in so long. */
 const everyBytes = 64 * 1024 * 1024
@@ -13,6 +13,7 @@ export class Checkpoints {
   #running: Promise<void> | undefined
   #timer: AbortController | undefined
   #failure: { readonly error: unknown } | undefined
+  #notRecorded: NotRecordedError | undefined
 
   constructor(segment: OwnSegment, clock: Clock) {
     this.#segment = segment
@@ -35,6 +36,7 @@ export class Checkpoints {
     this.#run()
     await this.#running
     this.#throwFailure()
+    if (this.#notRecorded !== undefined) throw this.#notRecorded
   }
 
   /** Starts none any more, and resolves when none is under way. @throws what one failed with */
@@ -63,13 +65,16 @@ export class Checkpoints {
     this.#timer?.abort()
     this.#timer = undefined
     const sizeBytes = this.#segment.sizeBytes
+    this.#notRecorded = undefined
     this.#running = this.#segment.checkpoint().then(
       () => {
         this.#reachedBytes = sizeBytes
         this.#running = undefined
       },
       (error: unknown) => {
-        this.#failure = { error }
+        // Tried again with the next one: nothing is wrong with the bytes.
+        if (error instanceof NotRecordedError) this.#notRecorded = error
+        else this.#failure = { error }
         this.#running = undefined
       },
     )

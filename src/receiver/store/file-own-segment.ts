@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { errnoOf } from '../../base/errors.ts'
 import { writeRecordedOffset } from './recorded-offset.ts'
-import type { OwnSegment } from './segment-store.ts'
+import { NotRecordedError, type OwnSegment } from './segment-store.ts'
 import type { StoreFile, StoreFs } from './store-fs.ts'
 import { writeAll } from './write-all.ts'
 
@@ -87,10 +87,20 @@ export class FileOwnSegment implements OwnSegment {
     const file = await this.#opened()
     await file.datasync()
     const isFirst = this.#offsetFile === undefined
-    this.#offsetFile ??= await this.#options.fs.open(this.#options.paths.offset, offsetFlags, 0o600)
-    await writeRecordedOffset(this.#offsetFile, sizeBytes)
+    try {
+      await this.#record(sizeBytes)
+    } catch (error) {
+      if (!isForLackOfRoom(error)) throw error
+      throw new NotRecordedError('the disk is full', { cause: error })
+    }
     // Neither file's name is on stable storage before that of its folder's entry is.
     if (isFirst) await this.#options.syncFolder()
+  }
+
+  async #record(sizeBytes: number): Promise<void> {
+    const { fs, paths } = this.#options
+    this.#offsetFile ??= await fs.open(paths.offset, offsetFlags, 0o600)
+    await writeRecordedOffset(this.#offsetFile, sizeBytes)
   }
 
   async finish(): Promise<void> {
@@ -134,4 +144,9 @@ export class FileOwnSegment implements OwnSegment {
       if (errnoOf(error) !== 'ENOENT') throw error
     }
   }
+}
+
+function isForLackOfRoom(error: unknown): boolean {
+  const errno = errnoOf(error)
+  return errno === 'ENOSPC' || errno === 'EDQUOT'
 }

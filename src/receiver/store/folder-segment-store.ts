@@ -101,6 +101,7 @@ export class FolderSegmentStore implements SegmentStore {
     try {
       await writeAll(shared.file, pieces, shared.end)
       await shared.file.datasync()
+      await this.#mustBeThere(shared.segmentId, end)
     } catch (error) {
       await this.#giveUp(shared)
       throw error
@@ -217,6 +218,16 @@ export class FolderSegmentStore implements SegmentStore {
     this.#shared = undefined
     await file.truncate(end).catch(ignoreSecondFailure)
     await file.close().catch(ignoreSecondFailure)
+  }
+
+  /**
+   * A file takes bytes also when its name is gone, because somebody has removed the folder, or moved or
+   * mounted something in its place: nobody would find them again.
+   */
+  async #mustBeThere(segmentId: number, sizeBytes: number): Promise<void> {
+    const path = this.#folder.pathOf(segmentId, 'seg')
+    const { size } = await this.#options.fs.stat(path)
+    if (size !== sizeBytes) throw new Error(`another file has taken the place of ${path}`)
   }
 
   async #seal(): Promise<void> {

@@ -70,7 +70,8 @@ export interface OwnSegment {
   cutTo(sizeBytes: number): Promise<void>
   /**
    * Has what was written so far survive a power cut. May run beside `write`. Rejects when the disk
-   * failed: then nothing of the segment can be relied on.
+   * failed: then nothing of the segment can be relied on; with {@link NotRecordedError} when it was only
+   * too full.
    */
   checkpoint(): Promise<void>
   /** Resolves when all that was written, and the segment's name, are on stable storage. */
@@ -79,4 +80,9 @@ export interface OwnSegment {
   release(): Promise<void>
   /** Gives the segment and its space up. May be called at any time, also after a failure. */
   discard(): Promise<void>
+}
+
+/** The bytes are on stable storage, but there was no room to note how many they are. */
+export class NotRecordedError extends Error {
+  override readonly name = 'NotRecordedError'
 }

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { NotDurableError } from '../../../src/receiver/ingest/group-commit.ts'
 import { FolderSegmentStore } from '../../../src/receiver/store/folder-segment-store.ts'
 import { NullSegmentStore } from '../../../src/receiver/store/null-segment-store.ts'
-import type { OwnSegment } from '../../../src/receiver/store/segment-store.ts'
+import { NotRecordedError, type OwnSegment } from '../../../src/receiver/store/segment-store.ts'
 import { SqliteCatalog } from '../../../src/receiver/store/sqlite-catalog.ts'
 import { FakeClock, settled } from '../../support/fake-clock.ts'
 import { buildMessage } from '../../support/message.ts'
@@ -258,6 +258,25 @@ test('When the disk is full, what was written before stays, and the upload goes 
   stream.destroy()
   assert.equal(await offsetOf(full), 1_000_000)
   await finish(await start(t, folder), 1_000_000)
+})
+
+test('When there is no room to record how far an upload is, nobody is told, and it goes on later.', async (t) => {
+  const folder = await temporaryFolder(t)
+  await sendAndBreak(await start(t, folder), 1_000_000)
+  let isFull = true
+  const full = await startWith(t, folder, (segment) => {
+    const checkpoint = segment.checkpoint.bind(segment)
+    segment.checkpoint = () =>
+      isFull ? Promise.reject(new NotRecordedError('full')) : checkpoint()
+  })
+  const { stream, done } = sendTo(full, 1_000_000, 1_400_000)
+  await settled()
+  stream.destroy()
+  await assert.rejects(done!, NotDurableError)
+  await assert.rejects(offsetOf(full), NotDurableError)
+  isFull = false
+  assert.equal(await offsetOf(full), 1_400_000, 'nothing had to be sent again')
+  await finish(full, 1_400_000)
 })
 
 test('invariant 2: when a sync fails, nobody knows what is on the disk: the upload begins afresh.', async (t) => {
