@@ -13,6 +13,7 @@ import { LargeMessages } from './resume/large-messages.ts'
 import { ResumableUploads } from './resume/resumable-uploads.ts'
 import { FreeSpace } from './server/free-space.ts'
 import type { TlsFiles } from './server/http2-server.ts'
+import { LimitedLog } from './server/limited-log.ts'
 import { defaultLimits, type ServerLimits } from './server/limits.ts'
 import { RequestServer } from './server/request-server.ts'
 import type { RouteContext } from './server/routes.ts'
@@ -82,6 +83,7 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
     const memoryBytes = options.memoryBytes ?? availableMemoryBytes()
     const ingestBytes = Math.min(memoryBytes / 8, maxIngestBytes)
     const commit = new GroupCommit(segments, catalog)
+    const limits = { ...defaultLimits, ...options.limits }
     const uploads = new ResumableUploads({
       segments,
       messages: new LargeMessages({
@@ -93,7 +95,12 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
       }),
       finished: new FinishedUploads(catalog, segments),
       clock,
-      log,
+      log: new LimitedLog({
+        log,
+        burst: limits.logLines,
+        everyMs: limits.logLineEveryMs,
+        monotonicMs: () => clock.monotonicMs(),
+      }),
       memoryBytes: ingestBytes,
       maxAgeMs: maxUploadAgeMs,
     })
@@ -123,7 +130,7 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
     }
     const server = new RequestServer({
       ...options,
-      limits: { ...defaultLimits, ...options.limits },
+      limits,
       context,
       machines,
       windowLimitBytes: memoryBytes / 4,

@@ -4,7 +4,7 @@ import type { Outcome } from '../../wire/outcome.ts'
 import { NotDurableError } from '../ingest/group-commit.ts'
 import { inBatches } from '../ingest/message-body.ts'
 import type { Verdict } from '../ingest/verdict.ts'
-import type { OwnSegment } from '../store/segment-store.ts'
+import { NotRecordedError, type OwnSegment } from '../store/segment-store.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { Turns } from './turns.ts'
 import type { Verification } from './verification.ts'
@@ -21,8 +21,8 @@ export interface Append {
   readonly isLast: boolean
   /** Told of bytes that take room on the disk from now on. */
   readonly onWritten: (sizeBytes: number) => void
-  /** True when the caller has entered the room already, and leaves it. */
-  readonly hasRoom?: boolean
+  /** True when the upload begins with them. The caller has entered the room already, and leaves it. */
+  readonly creates?: boolean
 }
 
 /** What became of them. */
@@ -97,6 +97,7 @@ export class ResumableUpload {
   /** Bytes that arrived in all, and in how many requests: what breaks cost shows in them. */
   #arrivedBytes = 0
   #requests = 0
+  #hasBrokenOff = false
   /** When the last request ended, on the monotonic clock: somebody may set the other one. */
   touchedAtMs: number
 
@@ -118,6 +119,11 @@ export class ResumableUpload {
 
   get requests(): number {
     return this.#requests
+  }
+
+  /** True when a request has broken off, in this process. */
+  get hasBrokenOff(): boolean {
+    return this.#hasBrokenOff
   }
 
   /** True while it holds what it takes to go on without reading again. */
@@ -209,11 +215,11 @@ export class ResumableUpload {
 
   async #receive(request: Append): Promise<Receipt> {
     const { room } = this.#options
-    const { body, hasRoom } = request
+    const { body, creates } = request
     this.#transfer = { body, isWhole: () => false }
     this.#requests += 1
     // A body that has gone by then is read as far as it came: that is not much.
-    const entered = hasRoom !== true && (await room.enter(body))
+    const entered = creates !== true && (await room.enter(body))
     try {
       return await this.#receiveBody(request)
     } finally {
@@ -223,7 +229,8 @@ export class ResumableUpload {
     }
   }
 
-  async #receiveBody({ body, sizeBytes, isLast, onWritten }: Append): Promise<Receipt> {
+  async #receiveBody(request: Append): Promise<Receipt> {
+    const { body, sizeBytes, isLast, onWritten } = request
     const { segment, verify } = this.#options
     this.#verification ??= verify(segment)
     const endAt = this.#offset + sizeBytes
@@ -240,7 +247,7 @@ export class ResumableUpload {
         this.#verification.push(batch)
         durablyNow(() => this.#checkpoints.wrote())
       }
-      if (this.#offset !== endAt) return await this.#brokeOff()
+      if (this.#offset !== endAt) return await this.#brokeOff(request)
       if (isLast) return await this.#complete(this.#verification, endAt)
       return { kind: 'appended', offset: await this.#rest() }
     } catch (error) {
@@ -262,9 +269,10 @@ export class ResumableUpload {
     return complete
   }
 
-  async #brokeOff(): Promise<Receipt> {
-    // A request of which nothing arrived leaves nothing.
-    if (this.#offset === 0) await this.#giveUp()
+  async #brokeOff({ creates }: Append): Promise<Receipt> {
+    this.#hasBrokenOff = true
+    // Nothing is left of a request that was to begin it and brought nothing.
+    if (creates === true && this.#offset === 0) await this.#giveUp()
     else await this.#rest()
     return { kind: 'broken' }
   }
@@ -280,8 +288,10 @@ export class ResumableUpload {
     try {
       await durably(this.#checkpoints.settle())
     } catch (error) {
-      // After a failed sync nobody knows which bytes are on the disk.
-      await this.#giveUp(error)
+      // After a failed sync nobody knows which bytes are on the disk. A full disk is another matter.
+      const isFull = (error as Error).cause instanceof NotRecordedError
+      if (!isFull) await this.#giveUp(error)
+      else await this.#options.segment.release()
       throw error
     }
   }

@@ -1,11 +1,13 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Digest } from '../../base/hash.ts'
 import type { Log } from '../../telemetry/log.ts'
+import { mediaType } from '../../wire/part-header.ts'
+import { WireError } from '../../wire/wire-error.ts'
 import { MemoryBudget } from '../ingest/memory-budget.ts'
 import { asAlreadyStored } from '../ingest/record-verdict.ts'
 import { verifierFor } from '../ingest/verifier.ts'
 import type { OwnSegment, SegmentStore, UnfinishedSegment } from '../store/segment-store.ts'
-import type { FinishedUploads } from './finished-uploads.ts'
+import type { Finished, FinishedUploads } from './finished-uploads.ts'
 import { Follower } from './follower.ts'
 import type { LargeMessages, MessageFacts } from './large-messages.ts'
 import {
@@ -28,6 +30,8 @@ export interface Creation extends Omit<Append, 'offset'> {
   readonly messageBytes: number | undefined
   /** What the sender calls it; undefined to have an id assigned. */
   readonly uploadId: Digest | undefined
+  /** True where there is no room to begin it. */
+  readonly onlyIfKnown?: boolean
   /** Told before the first byte is read. */
   readonly onCreated?: (uploadId: Digest) => void
 }
@@ -37,6 +41,8 @@ export type Created =
   | (Reached & { readonly uploadId: Digest })
   | (Complete & { readonly uploadId: Digest })
   | (Exclude<Receipt, Complete> & { readonly uploadId: Digest })
+  /** It was to be taken only if it is known. */
+  | { readonly kind: 'unknown' }
   /** The machine has too many under way at once. */
   | { readonly kind: 'too_many' }
 
@@ -112,12 +118,14 @@ export class ResumableUploads {
     for (;;) {
       // Of several requests that create it at once, one does.
       await this.#creating.get(key)
-      const known = this.#uploads.get(key)
+      const known = this.#use(key)
       if (known === undefined && !this.#creating.has(key)) break
       const reached = await known?.upload.reached()
+      this.#limitAtHand()
       // The one before was given up while we waited for it.
-      if (reached === undefined || reached.kind === 'gone') continue
-      return reached.kind === 'complete' ? asKnown(reached, uploadId) : { ...reached, uploadId }
+      if (known === undefined || reached === undefined || reached.kind === 'gone') continue
+      const { contentDisposition } = known
+      return asKnown(creation, { ...reached, contentDisposition }, uploadId)
     }
     const begun = Promise.withResolvers<void>()
     this.#creating.set(key, begun.promise)
@@ -127,21 +135,24 @@ export class ResumableUploads {
     }
     const room = this.#roomOf(creation.machine)
     let hasRoom = false
+    let entry: Entry | undefined
     try {
       const finished = await this.#options.finished.find(key, creation.machine, uploadId)
-      if (finished !== undefined) return asKnown(finished, uploadId)
+      if (finished !== undefined) return asKnown(creation, finished, uploadId)
+      if (creation.onlyIfKnown === true) return { kind: 'unknown' }
       // Before it costs a file: what waits for room holds none.
       hasRoom = await room.enter(creation.body)
       if (!hasRoom) return { kind: 'broken', uploadId }
-      const upload = await this.#begin(creation, uploadId)
+      entry = await this.#begin(creation, uploadId)
       endCreating()
-      if (upload === undefined) return { kind: 'too_many' }
+      if (entry === undefined) return { kind: 'too_many' }
       creation.onCreated?.(uploadId)
-      const receipt = await upload.append({ ...creation, offset: 0, hasRoom })
+      const receipt = await entry.upload.append({ ...creation, offset: 0, creates: true })
       this.#limitAtHand()
       return { ...receipt, uploadId }
     } finally {
       endCreating()
+      if (entry !== undefined) entry.state = 'staying'
       if (hasRoom) room.leave()
     }
   }
@@ -151,6 +162,7 @@ export class ResumableUploads {
     const key = keyOf(machine, uploadId)
     await this.#creating.get(key)
     const reached = await this.#use(key)?.upload.reached()
+    this.#limitAtHand()
     if (reached !== undefined && reached.kind !== 'gone') return reached
     return this.#options.finished.find(key, machine, uploadId)
   }
@@ -193,20 +205,33 @@ export class ResumableUploads {
   }
 
   /** Undefined: the machine has too many. */
-  async #begin(creation: Creation, uploadId: Digest): Promise<ResumableUpload | undefined> {
+  async #begin(creation: Creation, uploadId: Digest): Promise<Entry | undefined> {
     const { machine, contentType, contentDisposition, messageBytes } = creation
     // Refused before it costs a file.
     verifierFor({ contentType, contentDisposition, uploadId: expectedManifestDigest(uploadId) })
-    if (!(await this.#makeRoom(machine))) return undefined
-    const { clock } = this.#options
+    const { clock, messages } = this.#options
     const receivedAtMs = clock.wallMs()
     const facts = { machine, uploadId, receivedAtMs, contentType, contentDisposition, messageBytes }
-    const { segment, messageStart } = await this.#options.messages.begin(facts)
-    return this.#add(facts, segment, messageStart, clock.monotonicMs()).upload
+    const { segment, messageStart } = await messages.begin(facts)
+    // From here until it is added nothing is waited for: others that begin now count it.
+    const ofMachine = this.#stayingOf(machine)
+    const isOneTooMany = ofMachine.length >= maxPerMachine
+    const inItsPlace = isOneTooMany ? ofMachine.find(isLeftAlone) : undefined
+    if (isOneTooMany && inItsPlace === undefined) {
+      await segment.discard().catch(messages.onLeftOver)
+      return undefined
+    }
+    const entry = this.#add(facts, segment, messageStart, clock.monotonicMs())
+    entry.state = 'beginning'
+    if (inItsPlace !== undefined) {
+      inItsPlace.state = 'leaving'
+      await inItsPlace.upload.cancel()
+    }
+    return entry
   }
 
   #add(facts: MessageFacts, segment: OwnSegment, messageStart: number, touchedAtMs: number): Entry {
-    const { machine, uploadId, messageBytes } = facts
+    const { machine, uploadId, messageBytes, contentDisposition } = facts
     const { messages, finished, clock, log } = this.#options
     const key = keyOf(machine, uploadId)
     const isNew = segment.sizeBytes === messageStart
@@ -223,14 +248,15 @@ export class ResumableUploads {
         onOver: (complete) => {
           this.#uploads.delete(key)
           if (complete === undefined) return
-          finished.add(key, complete)
+          finished.add(key, { ...complete, contentDisposition })
           reportResumed(log, facts, upload, complete)
         },
         onLeftOver: messages.onLeftOver,
       },
       touchedAtMs,
     )
-    const entry = { machine, upload, isKept: segment.path !== undefined }
+    const isKept = segment.path !== undefined
+    const entry: Entry = { machine, upload, contentDisposition, isKept, state: 'staying' }
     this.#uploads.set(key, entry)
     return entry
   }
@@ -260,12 +286,10 @@ export class ResumableUploads {
     return entry
   }
 
-  async #makeRoom(machine: string): Promise<boolean> {
-    const ofMachine = [...this.#uploads.values()].filter((entry) => entry.machine === machine)
-    if (ofMachine.length < maxPerMachine) return true
-    const idle = ofMachine.find(({ upload }) => !upload.isActive)
-    await idle?.upload.cancel()
-    return idle !== undefined
+  /** In the order in which they were last used. */
+  #stayingOf(machine: string): readonly Entry[] {
+    const entries = [...this.#uploads.values()]
+    return entries.filter((entry) => entry.machine === machine && entry.state !== 'leaving')
   }
 
   #limitAtHand(): void {
@@ -308,16 +332,42 @@ export class ResumableUploads {
   }
 }
 
+/** What is known of an upload, and what the request said that began it. */
+type Known = (Reached | Complete) & Pick<Finished, 'contentDisposition'>
+
 interface Entry {
   readonly machine: string
   readonly upload: ResumableUpload
+  readonly contentDisposition: string
   /** False where bytes are thrown away: it can only go on from memory. */
   readonly isKept: boolean
+  /** Beginning: its first request goes on yet. Leaving: it is given up, and another one has its place. */
+  state: 'beginning' | 'staying' | 'leaving'
 }
 
-/** For a sender that offers it again. */
-function asKnown(complete: Complete, uploadId: Digest): Created {
-  return { ...complete, uploadId, outcomes: complete.outcomes.map(asAlreadyStored) }
+function isLeftAlone({ state, upload }: Entry): boolean {
+  return state === 'staying' && !upload.isActive
+}
+
+/** For a sender that offers it again. @throws WireError when it offers something else */
+function asKnown(creation: Creation, known: Known, uploadId: Digest): Created {
+  if (isOther(creation, known)) {
+    const message = 'Idempotency-Key stands for a file of another name or length already'
+    throw new WireError('upload_id_mismatch', message)
+  }
+  if (known.kind === 'unfinished') return { ...known, uploadId }
+  return { ...known, uploadId, outcomes: known.outcomes.map(asAlreadyStored) }
+}
+
+/** With a manifest the id says what is meant. Without one it was chosen, and may have been chosen twice. */
+function isOther(
+  { contentType, contentDisposition, messageBytes }: Creation,
+  known: Known,
+): boolean {
+  if (mediaType(contentType) === 'multipart/form-data') return false
+  if (contentDisposition !== known.contentDisposition) return true
+  const lengths = [messageBytes, known.messageBytes]
+  return !lengths.includes(undefined) && lengths[0] !== lengths[1]
 }
 
 /** What an error means for the message shows in the bytes that are missing. */
@@ -331,10 +381,10 @@ function keyOf(machine: string, uploadId: Digest): string {
 function reportResumed(
   log: Log,
   { machine, uploadId }: MessageFacts,
-  { requests, arrivedBytes }: ResumableUpload,
+  { requests, arrivedBytes, hasBrokenOff }: ResumableUpload,
   { messageBytes }: Complete,
 ): void {
-  if (requests < 2) return
+  if (!hasBrokenOff) return
   log.info('upload_resumed', 'an upload that had broken off is complete', {
     machine,
     upload: uploadId,

@@ -11,6 +11,7 @@ import {
   interopVersion,
   pathOfUpload,
   reachedFields,
+  uploadCompleteOf,
   uploadLimit,
   wantsInterimAnswers,
 } from './upload-fields.ts'
@@ -43,12 +44,13 @@ export class UploadRoutes {
   async create(asking: Asking, stream: ServerHttp2Stream): Promise<Reply | undefined> {
     const request = readUploadRequest(asking.headers)
     if ('code' in request) return refuse(asking, request)
-    return this.#withRoom(asking, request.contentLength, async (space) => {
-      if (request.resumable) return this.#createResumable(asking, stream, request, space)
-      const { machine } = asking
-      const outcomes = await this.#options.ingest.take({ ...request, machine, body: stream })
-      return outcomes === undefined ? undefined : outcomesReply(asking, outcomes)
-    })
+    const { contentLength, resumable } = request
+    if (!resumable) {
+      return this.#withRoom(asking, contentLength, () => this.#takeSmall(asking, stream, request))
+    }
+    const create = (space?: AnnouncedSpace) => this.#createResumable(asking, stream, request, space)
+    // What has arrived of it already takes no more room.
+    return this.#withRoom(asking, contentLength, create, create)
   }
 
   /** `PATCH`: further bytes. */
@@ -60,11 +62,12 @@ export class UploadRoutes {
     const request = readAppendRequest(asking.headers)
     if ('code' in request) return refuse(asking, request)
     const { contentLength, offset, isLast } = request
-    return this.#withRoom(asking, contentLength, async ({ written }) => {
+    const take = async ({ written }: AnnouncedSpace) => {
       const append = { body: stream, offset, sizeBytes: contentLength, isLast, onWritten: written }
       const receipt = await this.#options.uploads.append(asking.machine, uploadId, append)
       return receipt === undefined ? unknownUpload() : this.#receiptReply(asking, receipt, offset)
-    })
+    }
+    return this.#withRoom(asking, contentLength, take)
   }
 
   /** `HEAD`: how far it is. `GET` says the same until it is finished, and then what became of it. */
@@ -86,7 +89,7 @@ export class UploadRoutes {
     const result = await this.#options.uploads.cancel(machine, uploadId)
     if (result === 'unknown') return unknownUpload()
     if (result === 'cancelled') return { status: 204 }
-    const detail = 'This upload is complete: what it brought is stored.'
+    const detail = 'This upload is complete: GET says what became of it.'
     return problemReply({ code: 'completed_upload', status: 409, detail })
   }
 
@@ -104,24 +107,38 @@ export class UploadRoutes {
     asking: Asking,
     sizeBytes: number,
     take: (space: AnnouncedSpace) => Promise<Reply | undefined>,
+    whenFull: () => Promise<Reply | undefined> = async () => refuseFull(asking),
   ): Promise<Reply | undefined> {
     const { freeSpace, keepsBytes } = this.#options
     const space = await AnnouncedSpace.enter(freeSpace, keepsBytes ? sizeBytes : 0)
-    if (space === undefined) return refuse(asking, storageFull, { 'retry-after': '60' })
     try {
-      return await take(space)
+      if (space !== undefined) return await take(space)
+      return await whenFull()
     } catch (error) {
       return refuseFor(asking, error)
     } finally {
-      space.end()
+      space?.end()
     }
+  }
+
+  async #takeSmall(
+    asking: Asking,
+    stream: ServerHttp2Stream,
+    request: UploadRequest,
+  ): Promise<Reply | undefined> {
+    const { machine, headers } = asking
+    const outcomes = await this.#options.ingest.take({ ...request, machine, body: stream })
+    if (outcomes === undefined) return undefined
+    // A client of the draft takes an answer without it for one that came before the end.
+    const isSingle = uploadCompleteOf(headers) === true
+    return outcomesReply(asking, outcomes, isSingle ? { 'upload-complete': '?1' } : {})
   }
 
   async #createResumable(
     asking: Asking,
     stream: ServerHttp2Stream,
     request: UploadRequest,
-    { written }: AnnouncedSpace,
+    space: AnnouncedSpace | undefined,
   ): Promise<Reply | undefined> {
     const { contentLength, ...facts } = request
     const created = await this.#options.uploads.create({
@@ -129,7 +146,8 @@ export class UploadRoutes {
       machine: asking.machine,
       body: stream,
       sizeBytes: contentLength,
-      onWritten: written,
+      onlyIfKnown: space === undefined,
+      onWritten: (writtenBytes) => space?.written(writtenBytes),
       onCreated: (uploadId) => this.#announce(asking.headers, stream, uploadId),
     })
     return this.#createdReply(asking, created)
@@ -137,6 +155,8 @@ export class UploadRoutes {
 
   #createdReply(asking: Asking, created: Created): Reply | undefined {
     switch (created.kind) {
+      case 'unknown':
+        return refuseFull(asking)
       case 'too_many':
         return refuse(asking, tooManyUploads, { 'retry-after': '60' })
       case 'unfinished': {
@@ -210,6 +230,10 @@ const tooManyUploads: Problem = {
   code: 'too_many_uploads',
   status: 429,
   detail: 'This machine has too many uploads under way at once.',
+}
+
+function refuseFull(asking: Asking): Reply {
+  return refuse(asking, storageFull, { 'retry-after': '60' })
 }
 
 function mismatchingOffset(expected: number, provided: number): Problem {

@@ -383,10 +383,66 @@ test('A small message is no resource of its own, whatever it asks for.', async (
   const { receiver, client } = await setUp(t)
   const small = buildMessage([{ path: '/small', bytes: 'small' }])
   const single = { 'upload-complete': '?1' }
-  assert.equal((await upload(client.session, receiver.robot, small, single)).status, 200)
+  const taken = await upload(client.session, receiver.robot, small, single)
+  assert.equal(taken.status, 200)
+  assert.equal(taken.headers['upload-complete'], '?1', 'there is nothing to go on with')
   assert.deepEqual(partsOf(receiver), [])
   // All the same its outcome can be asked for.
   const path = `/v1/uploads/${small.uploadId}`
   const answer = await ask(client.session, { ':path': path, authorization: receiver.robot })
   assert.deepEqual(statusesOf(answer), ['stored'])
+})
+
+test('invariant 6: a POST for what has arrived for the most part needs no room for all of it again.', async (t) => {
+  const { receiver, client } = await setUp(t)
+  await client.arrived(client.begin(900_000))
+  await receiver.receiver.close()
+  const full = await startRunning(t, { dataDir: receiver.dataDir, minFreeShare: 0.999999 })
+  const waiting = new ResumingClient({ ...full, robot: receiver.robot }, message)
+  const known = await waiting.post()
+  assert.equal(known.status, 409)
+  assert.equal(known.headers.location, waiting.path)
+  assert.equal(known.headers['upload-offset'], '900000')
+})
+
+test('invariant 3: an upload whose answer was lost is answered on a full disk too; another one is refused.', async (t) => {
+  const { receiver, client } = await setUp(t)
+  await client.post()
+  await receiver.receiver.close()
+  const full = await startRunning(t, { dataDir: receiver.dataDir, minFreeShare: 0.999999 })
+  const robot = { ...full, robot: receiver.robot }
+  const known = await new ResumingClient(robot, message).post()
+  assert.equal(known.headers['upload-complete'], '?1')
+  assert.deepEqual(statusesOf(known), ['already_stored'])
+  const other = buildMessage([{ path: '/other', bytes }])
+  assert.equal((await new ResumingClient(robot, other).post()).status, 507)
+})
+
+test('What was begun empty stays when a request for its first bytes brings none, or is ended by a newer one.', async (t) => {
+  const { receiver, client } = await setUp(t)
+  const empty = { 'upload-complete': '?0', 'content-length': 0 }
+  const headers = { ...uploadHeaders(receiver.robot, message), ...empty }
+  assert.equal((await ask(client.session, headers, '')).status, 201)
+  for (const isEndedByNewer of [false, true]) {
+    const begun = client.goOn(0, 0)
+    await client.arrived(begun)
+    if (!isEndedByNewer) begun.stream.destroy()
+    assert.equal(await client.offset(), 0)
+    assert.equal(await begun.answer, undefined)
+  }
+  client.goOn(0, 0)
+  assert.deepEqual(statusesOf(await client.patch(0)), ['stored'])
+  assert.deepEqual(receiver.lines.length, 1, 'upload_resumed')
+})
+
+test('An upload that comes in parts, each as announced, is not said to have broken off.', async (t) => {
+  const { receiver, client } = await setUp(t)
+  const headers = { ...uploadHeaders(receiver.robot, message), 'upload-complete': '?0' }
+  const part = message.body.subarray(0, 1000)
+  assert.equal(
+    (await ask(client.session, { ...headers, 'content-length': 1000 }, part)).status,
+    201,
+  )
+  assert.deepEqual(statusesOf(await client.patch(1000)), ['stored'])
+  assert.deepEqual(receiver.lines, [])
 })
