@@ -136,6 +136,7 @@ export async function startReceiver(options: ReceiverOptions): Promise<Receiver>
       windowLimitBytes: memoryBytes / 4,
       unreadLimitBytes: memoryBytes / 4,
       requestLimit: Math.floor(memoryBytes / bytesPerRequest),
+      onDeadline: () => uploads.stopFollowing(),
     })
     await server.listen()
     cleanUp.unshift(

@@ -12,6 +12,11 @@ const threadUrl = new URL(
 
 type Answered = PromiseWithResolvers<Verdict>
 
+/** The thread is no more: nothing is said about the bytes, which another one can read. */
+export class FollowerEndedError extends Error {
+  override readonly name = 'FollowerEndedError'
+}
+
 /**
  * Verifies uploads that began in an earlier process, from their files, on a thread of its own. The
  * thread runs only while there are some.
@@ -47,6 +52,7 @@ export class Follower {
     }
   }
 
+  /** Whoever waits for a verdict is told that there will be none. */
   async close(): Promise<void> {
     await this.#thread?.terminate()
   }
@@ -63,7 +69,7 @@ export class Follower {
     thread.unref()
     thread.on('message', (answer: FollowerAnswer) => this.#onAnswer(answer))
     thread.on('error', (error) => this.#onDeath(thread, error))
-    thread.on('exit', () => this.#onDeath(thread, new Error('the thread that hashes ended')))
+    thread.on('exit', () => this.#onDeath(thread))
     return thread
   }
 
@@ -76,12 +82,14 @@ export class Follower {
     } else verdict?.reject(new Error(answer.failure))
   }
 
-  #onDeath(thread: Worker, error: Error): void {
+  #onDeath(thread: Worker, cause?: unknown): void {
     if (this.#thread !== thread) return
     this.#thread = undefined
     const verdicts = [...this.#verdicts.values()]
     this.#verdicts.clear()
-    for (const { reject } of verdicts) reject(error)
+    for (const { reject } of verdicts) {
+      reject(new FollowerEndedError('the thread that hashes has ended', { cause }))
+    }
   }
 
   #forget(key: number): void {

@@ -6,6 +6,7 @@ import { inBatches } from '../ingest/message-body.ts'
 import type { Verdict } from '../ingest/verdict.ts'
 import { NotRecordedError, type OwnSegment } from '../store/segment-store.ts'
 import { Checkpoints } from './checkpoints.ts'
+import { FollowerEndedError } from './follower.ts'
 import { Turns } from './turns.ts'
 import type { Verification } from './verification.ts'
 
@@ -251,8 +252,9 @@ export class ResumableUpload {
       if (isLast) return await this.#complete(this.#verification, endAt)
       return { kind: 'appended', offset: await this.#rest() }
     } catch (error) {
-      // Not written: the disk is full, say. All that was written before is there, and stays.
-      if (error instanceof NotDurableError && !this.#isComplete) await this.#rest()
+      const isNotWritten = error instanceof NotDurableError && !this.#isComplete
+      // The disk is full, say, or nobody is left to hash: what was written before is there, and stays.
+      if (isNotWritten || error instanceof FollowerEndedError) await this.#restUnverified()
       else await this.#giveUp(error)
       throw error
     }
@@ -275,6 +277,15 @@ export class ResumableUpload {
     if (creates === true && this.#offset === 0) await this.#giveUp()
     else await this.#rest()
     return { kind: 'broken' }
+  }
+
+  /** The next request has the bytes read again if they have to be. */
+  async #restUnverified(): Promise<void> {
+    if (this.#isComplete) {
+      this.#isComplete = false
+      this.#verification = undefined
+    }
+    await this.#rest()
   }
 
   /** Between two requests: everything on stable storage, no file open. */

@@ -187,6 +187,11 @@ export class ResumableUploads {
     return finished === undefined ? 'unknown' : 'finished'
   }
 
+  /** Ends the hashing of what had arrived before: it may take long, and goes on another time. */
+  stopFollowing(): Promise<void> {
+    return this.#follower.close()
+  }
+
   /** Has what is under way end, and everything that can go on on stable storage. */
   async close(): Promise<void> {
     this.#closing.abort()

@@ -33,6 +33,8 @@ export interface RequestServerOptions {
   readonly unreadLimitBytes: number
   /** Open at once, of all connections together. */
   readonly requestLimit: number
+  /** Has what is under way without a connection come to its end, when the server is closed. */
+  readonly onDeadline: () => Promise<void>
   readonly limits: ServerLimits
   readonly log: Log
   readonly clock: Clock
@@ -142,6 +144,7 @@ export class RequestServer {
     for (const session of this.#sessions.keys()) session.destroy()
     // A peer that never closes its end, or never got to speak HTTP/2, holds a socket without a session.
     this.#connections.destroyAll()
+    await this.#options.onDeadline()
     await Promise.all(this.#underWay)
     await closed
   }

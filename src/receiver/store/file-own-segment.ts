@@ -90,8 +90,8 @@ export class FileOwnSegment implements OwnSegment {
     try {
       await this.#record(sizeBytes)
     } catch (error) {
-      if (!isForLackOfRoom(error)) throw error
-      throw new NotRecordedError('the disk is full', { cause: error })
+      if (!isPassing(error)) throw error
+      throw new NotRecordedError('could not note how far a segment is', { cause: error })
     }
     // Neither file's name is on stable storage before that of its folder's entry is.
     if (isFirst) await this.#options.syncFolder()
@@ -146,7 +146,7 @@ export class FileOwnSegment implements OwnSegment {
   }
 }
 
-function isForLackOfRoom(error: unknown): boolean {
-  const errno = errnoOf(error)
-  return errno === 'ENOSPC' || errno === 'EDQUOT'
+/** No room on the disk, or no descriptor left: no fault of what has been written. */
+function isPassing(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM'].includes(errnoOf(error) ?? '')
 }

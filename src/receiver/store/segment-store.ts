@@ -71,7 +71,7 @@ export interface OwnSegment {
   /**
    * Has what was written so far survive a power cut. May run beside `write`. Rejects when the disk
    * failed: then nothing of the segment can be relied on; with {@link NotRecordedError} when it was only
-   * too full.
+   * short of something.
    */
   checkpoint(): Promise<void>
   /** Resolves when all that was written, and the segment's name, are on stable storage. */
@@ -82,7 +82,7 @@ export interface OwnSegment {
   discard(): Promise<void>
 }
 
-/** The bytes are on stable storage, but there was no room to note how many they are. */
+/** The bytes are on stable storage, but it could not be noted for now how many they are. */
 export class NotRecordedError extends Error {
   override readonly name = 'NotRecordedError'
 }

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { NotDurableError } from '../../../src/receiver/ingest/group-commit.ts'
+import { FollowerEndedError } from '../../../src/receiver/resume/follower.ts'
+import type { ResumableUploadsOptions } from '../../../src/receiver/resume/resumable-uploads.ts'
 import { FolderSegmentStore } from '../../../src/receiver/store/folder-segment-store.ts'
 import { NullSegmentStore } from '../../../src/receiver/store/null-segment-store.ts'
 import { NotRecordedError, type OwnSegment } from '../../../src/receiver/store/segment-store.ts'
@@ -31,6 +33,7 @@ async function start(
   folder: string,
   bootId = 'boot 1',
   wallAheadMs = 0,
+  follower: ResumableUploadsOptions['follower'] = undefined,
 ): Promise<Running> {
   const catalog = SqliteCatalog.open(join(folder, 'catalog.sqlite'), { readOnly: false })
   const segments = await FolderSegmentStore.open(join(folder, 'segments'), {
@@ -39,7 +42,8 @@ async function start(
   })
   const clock = new FakeClock()
   clock.setWall(Date.now() + wallAheadMs)
-  const intake = ingestInto({ segments, catalog }, { clock, maxAgeMs: 7 * day })
+  const options = { clock, maxAgeMs: 7 * day, ...(follower !== undefined && { follower }) }
+  const intake = ingestInto({ segments, catalog }, options)
   await intake.uploads.open()
   t.after(async () => {
     await intake.uploads.close()
@@ -277,6 +281,34 @@ test('When there is no room to record how far an upload is, nobody is told, and 
   isFull = false
   assert.equal(await offsetOf(full), 1_400_000, 'nothing had to be sent again')
   await finish(full, 1_400_000)
+})
+
+test('invariant 6: when the hashing of what had arrived is ended before its time, all of it stays.', async (t) => {
+  const folder = await temporaryFolder(t)
+  await sendAndBreak(await start(t, folder), 1_000_000)
+  const ended = Promise.withResolvers<never>()
+  ended.promise.catch(() => {})
+  let isWanted = false
+  // One that hashes for a long time, until it is ended.
+  const follower = {
+    follow: () => ({
+      push: () => {},
+      finish: () => {
+        isWanted = true
+        return ended.promise
+      },
+      end: () => {},
+    }),
+    close: async () => ended.reject(new FollowerEndedError('ended')),
+  }
+  const second = await start(t, folder, 'boot 1', 0, follower)
+  const { stream, done } = sendTo(second, 1_000_000, whole.length)
+  await until(() => isWanted)
+  await second.intake.uploads.stopFollowing()
+  await assert.rejects(done!, FollowerEndedError)
+  stream.destroy()
+  assert.equal(await offsetOf(second), whole.length)
+  await finish(await start(t, folder), whole.length)
 })
 
 test('invariant 2: when a sync fails, nobody knows what is on the disk: the upload begins afresh.', async (t) => {
