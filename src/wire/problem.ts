@@ -5,6 +5,8 @@ export interface Problem {
   readonly status: number
   /** What happened and what to do, for people. */
   readonly detail: string
+  /** Further members, which a registered type may have (RFC 9457 section 3.2). */
+  readonly members?: Readonly<Record<string, number>>
 }
 
 export const problemContentType = 'application/problem+json'
@@ -18,8 +20,9 @@ const registeredCodes: ReadonlySet<string> = new Set([
   'inconsistent_upload_length',
 ])
 
-export function problemAsJson({ code, status, detail }: Problem): string {
-  return JSON.stringify({ type: typeOf(code), title: code.replaceAll('_', ' '), status, detail })
+export function problemAsJson({ code, status, detail, members }: Problem): string {
+  const title = code.replaceAll('_', ' ')
+  return JSON.stringify({ type: typeOf(code), title, status, detail, ...members })
 }
 
 function typeOf(code: string): string {

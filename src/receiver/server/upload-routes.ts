@@ -238,7 +238,8 @@ function refuseFull(asking: Asking): Reply {
 
 function mismatchingOffset(expected: number, provided: number): Problem {
   const detail = `The next byte of this upload is ${expected}, not ${provided}.`
-  return { code: 'mismatching_upload_offset', status: 409, detail }
+  const members = { 'expected-offset': expected, 'provided-offset': provided }
+  return { code: 'mismatching_upload_offset', status: 409, detail, members }
 }
 
 function unknownUpload(): Reply {

@@ -248,6 +248,8 @@ test('A wrong offset is refused with the right one, and a length that changes is
     assert.equal(answer.headers['upload-offset'], '700000')
     assert.equal(answer.headers['upload-complete'], '?0')
     assert.match(String(answer.body), /http-problem-types#mismatching-upload-offset/)
+    assert.equal(json(answer)['expected-offset'], 700_000)
+    assert.equal(json(answer)['provided-offset'], wrong)
   }
   const short = await client.patch(700_000, 800_000, { 'upload-complete': '?1' })
   assert.equal(short.status, 400)
