@@ -1,20 +1,9 @@
-import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import type { buildConnector as Connector, Client as UndiciClient } from 'undici'
 import { problemFrom } from '../src/wire/problem.ts'
 import type { TransferFailure } from '../src/wire/transfer-failure.ts'
-import {
-  AddressLostError,
-  failureOf,
-  isGoingAway,
-  isSessionGone,
-  NoHttp2Error,
-  retryAfterMs,
-  SessionGoneError,
-  StalledError,
-} from './failure.ts'
-import { keepReading } from './keep-reading.ts'
-import { buildConnector, Client, request } from './undici-client.ts'
+import { Connection } from './connection.ts'
+import { failureOf, isGoingAway, isSessionGone, retryAfterMs, SessionGoneError } from './failure.ts'
+import { request } from './undici-client.ts'
 import { type UploadFields, uploadFieldsOf } from './upload-fields.ts'
 
 export interface LaneOptions {
@@ -40,49 +29,32 @@ export interface LaneAnswer {
   readonly body: Buffer
 }
 
-const connectTimeoutMs = 10_000
-const keepAliveMs = 30_000
 /** No answer of the receiver is nearly this long. */
 const maxAnswerBytes = 1024 * 1024
-const maxStreams = 100
 /**
  * An answer that comes before the end of a streamed body leaves what was pending of it, up to 256 KiB,
  * in Node's account of the connection's memory, which ends at 10 MB: beyond that it sends no body any
  * more. So a connection is replaced in good time.
  */
 const mostEarlyAnswers = 8
-const lookEveryMs = 1000
 
 /**
- * One HTTP/2 connection to the receiver, made when it is needed and made anew when it is lost. Never
- * uses abort signals or undici's own time limits: on HTTP/2 they leak the stream or hang the thread.
- * What does not move is ended by destroying the whole client, which is safe.
+ * A connection to the receiver at a time for one kind of requests: a new one takes over where the
+ * receiver, or its own past, makes the old one unfit. Never uses abort signals or undici's own time
+ * limits: on HTTP/2 they leak the stream or hang the thread.
  */
 export class Lane {
   readonly #options: LaneOptions
-  #client: UndiciClient | undefined
+  #connection: Connection | undefined
   #earlyAnswers = 0
   /** Replaced, and finishing what is under way on them. */
-  readonly #retired = new Set<UndiciClient>()
-  /** Those of connections that the receiver wants to end are no longer the client's. */
-  readonly #sockets = new Set<Socket>()
-  #underWay = 0
-  /** Changes whenever something moved. */
-  #movedBytes = 0
-  #lastMark = 0
-  #lastMoveAtMs = 0
-  #watch: NodeJS.Timeout | undefined
+  readonly #retired = new Set<Connection>()
 
   constructor(options: LaneOptions) {
     this.#options = options
   }
 
-  /** Body bytes were taken by the connection: it is alive. */
-  moved(sizeBytes: number): void {
-    this.#movedBytes += sizeBytes
-  }
-
-  /** Nothing moves for longer than this before the connection is given up. */
+  /** Nothing moves for longer than this before a connection is given up. */
   get stallMs(): number {
     return this.#options.stallMs
   }
@@ -93,11 +65,10 @@ export class Lane {
    * receiver did not wait for its end.
    */
   async send(message: LaneRequest): Promise<LaneAnswer | TransferFailure> {
-    this.#client ??= this.#connectLater()
-    const client = this.#client
-    this.#startWatching()
+    const connection = this.#connect()
+    connection.begins()
     try {
-      const { statusCode, headers, body } = await request(client, {
+      const { statusCode, headers, body } = await request(connection.client, {
         method: message.method,
         path: message.path,
         headers: {
@@ -110,7 +81,7 @@ export class Lane {
         body: message.body,
       })
       const answer = await readAnswer(body)
-      if (isUnfinished(message.body)) this.#answeredEarly(client)
+      if (isUnfinished(message.body)) this.#answeredEarly(connection)
       const contentType = textOf(headers['content-type'])
       const upload = uploadFieldsOf(headers)
       if (statusCode === 200 || statusCode === 204) {
@@ -126,131 +97,55 @@ export class Lane {
         ...retryAfterMs(textOf(headers['retry-after']), textOf(headers.date)),
       }
     } catch (error) {
-      if (isGoingAway(error)) this.#retire(client)
-      else if (isSessionGone(error) && this.#client === client) {
-        void this.destroy(new SessionGoneError())
-      }
+      if (isGoingAway(error)) this.#retire(connection)
+      else if (isSessionGone(error)) void connection.destroy(new SessionGoneError())
       return failureOf(error)
     } finally {
       if (message.body !== null && 'destroy' in message.body) message.body.destroy()
-      this.#stopWatching()
+      connection.ends()
     }
   }
 
-  /** Gives the connection up with everything that is under way on it. */
+  /** Gives all connections up with everything that is under way on them. */
   async destroy(reason: Error): Promise<void> {
-    const clients = [...this.#retired]
-    if (this.#client !== undefined) clients.push(this.#client)
-    this.#client = undefined
+    const all = this.#all()
+    this.#connection = undefined
     this.#retired.clear()
-    const destroyed = clients.map((client) => client.destroy(reason))
-    for (const socket of this.#sockets) socket.destroy(reason)
-    await Promise.all(destroyed)
+    await Promise.all(all.map((connection) => connection.destroy(reason)))
   }
 
-  /** Gives connections up whose own address this device has no longer: no answer will find the way. */
+  /** Gives connections up whose own address this device has no longer. */
   dropLost(addresses: readonly string[]): void {
-    for (const socket of this.#sockets) {
-      const { localAddress } = socket
-      if (localAddress === undefined || addresses.includes(plainAddress(localAddress))) continue
-      socket.destroy(new AddressLostError(localAddress))
-    }
+    for (const connection of this.#all()) connection.dropLost(addresses)
   }
 
-  #answeredEarly(client: UndiciClient): void {
-    if (client !== this.#client) return
+  #all(): Connection[] {
+    return [...this.#retired, ...(this.#connection === undefined ? [] : [this.#connection])]
+  }
+
+  #connect(): Connection {
+    if (this.#connection?.isOver === false) return this.#connection
+    const { address, caPem, stallMs } = this.#options
+    const onGoingAway = () => this.#retire(connection)
+    const connection = new Connection({ address, caPem, stallMs, onGoingAway })
+    this.#connection = connection
+    this.#earlyAnswers = 0
+    return connection
+  }
+
+  #answeredEarly(connection: Connection): void {
+    if (connection !== this.#connection) return
     this.#earlyAnswers += 1
-    if (this.#earlyAnswers >= mostEarlyAnswers) this.#retire(client)
+    if (this.#earlyAnswers >= mostEarlyAnswers) this.#retire(connection)
   }
 
   /** What is under way on it may finish; whatever comes goes over a new connection. */
-  #retire(client: UndiciClient): void {
-    if (client !== this.#client) return
-    this.#client = undefined
-    this.#retired.add(client)
-    // Calls back as well when it was destroyed meanwhile.
-    client.close(() => this.#retired.delete(client))
+  #retire(connection: Connection): void {
+    if (connection !== this.#connection) return
+    this.#connection = undefined
+    this.#retired.add(connection)
+    connection.retire(() => this.#retired.delete(connection))
   }
-
-  #connectLater(): UndiciClient {
-    const { address, caPem } = this.#options
-    const isTls = address.startsWith('https:')
-    // useH2c (HTTP/2 by prior knowledge) is missing in undici's types of the connector.
-    const connectorOptions: Connector.BuildOptions & { useH2c: boolean } = {
-      allowH2: true,
-      preferH2: true,
-      useH2c: !isTls,
-      timeout: connectTimeoutMs,
-      ...(caPem !== undefined && { ca: caPem }),
-    }
-    const connect = buildConnector(connectorOptions)
-    this.#earlyAnswers = 0
-    let current: Socket | undefined
-    const client = new Client(address, {
-      allowH2: true,
-      maxConcurrentStreams: maxStreams,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: keepAliveMs,
-      connect: (options, callback) => {
-        connect(options, (error, socket) => {
-          if (error !== null) return callback(error, null)
-          if ((socket as { alpnProtocol?: unknown }).alpnProtocol !== 'h2') {
-            socket.destroy()
-            return callback(new NoHttp2Error(), null)
-          }
-          current = socket
-          this.#sockets.add(socket)
-          socket.once('close', () => this.#sockets.delete(socket))
-          callback(null, socket)
-        })
-      },
-    })
-    // A connection that the receiver wants to end, with requests under way: undici 8.12.4 makes no other
-    // one before they are over.
-    client.on('disconnect', () => {
-      if (current?.destroyed === false) this.#retire(client)
-    })
-    return client
-  }
-
-  #startWatching(): void {
-    this.#underWay += 1
-    if (this.#underWay > 1) return
-    this.#lastMoveAtMs = performance.now()
-    const everyMs = Math.min(lookEveryMs, this.#options.stallMs / 4)
-    this.#watch = setInterval(() => this.#look(), everyMs)
-  }
-
-  #stopWatching(): void {
-    this.#underWay -= 1
-    // Every request that settles is a sign of life.
-    this.#movedBytes += 1
-    if (this.#underWay === 0) clearInterval(this.#watch)
-  }
-
-  #look(): void {
-    // The receiver's window updates come in as it takes bytes off the connection: they show movement
-    // where a body was handed over in one piece.
-    let mark = this.#movedBytes
-    for (const { bytesRead } of this.#sockets) mark += bytesRead
-    const nowMs = performance.now()
-    if (mark !== this.#lastMark) {
-      this.#lastMark = mark
-      this.#lastMoveAtMs = nowMs
-      return
-    }
-    for (const socket of this.#sockets) keepReading(socket)
-    if (nowMs - this.#lastMoveAtMs >= this.#options.stallMs) {
-      this.#lastMoveAtMs = nowMs
-      void this.destroy(new StalledError(this.#options.stallMs))
-    }
-  }
-}
-
-/** As the system lists it: without the interface of a link-local one, IPv4 as such. */
-function plainAddress(address: string): string {
-  return address.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/, '')
 }
 
 function isUnfinished(body: LaneRequest['body']): boolean {

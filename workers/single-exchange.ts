@@ -31,8 +31,6 @@ const mostBodies = 3
 export class SingleExchange {
   readonly #options: SingleExchangeOptions
   #bodies = 0
-  /** Of the request under way. */
-  #digestsSent = false
   #isOver = false
   #deadline: NodeJS.Timeout | undefined
 
@@ -48,7 +46,6 @@ export class SingleExchange {
       while ('method' in next) {
         if (file.end !== undefined) return { fileEnd: file.end }
         const step: Step = next
-        this.#digestsSent = false
         const body = this.#bodyOf(step)
         const reply = await this.#send(step, body)
         if (body?.endedEarly !== undefined) return { fileEnd: body.endedEarly }
@@ -66,8 +63,8 @@ export class SingleExchange {
   /** Ends what is under way early, where it can be gone on with. */
   stop(): void {
     void this.#options.file.stop()
-    // With the digests out, all that is missing is the answer.
-    if (!this.#isOver && !this.#digestsSent) this.#giveUpIfItHangs()
+    // Also one of which only the answer is missing: it is asked for again when the upload goes on.
+    if (!this.#isOver) this.#giveUpIfItHangs()
   }
 
   #send(step: Step, body: SingleBody | null): Promise<LaneAnswer | TransferFailure> {
@@ -84,7 +81,6 @@ export class SingleExchange {
     const fromByte = step.method === 'PATCH' ? step.fromByte : 0
     onBegin(fromByte)
     const onDigests = () => {
-      this.#digestsSent = true
       upload.mayBeComplete = true
     }
     if (fromByte === upload.layout.contentLength) {

@@ -103,12 +103,8 @@ async function goOn(
   const { identity, hash } = upload
   const { path } = upload.file
   const file = new HashedFile({ path, handle, identity, hash })
-  const onSent = (sizeBytes: number) => {
-    lane.moved(sizeBytes)
-    hooks.onSent(sizeBytes)
-  }
   const onBegin = (fromByte: number) => hooks.onBegin?.(fromByte)
-  const exchange = new SingleExchange({ upload, file, lane, onSent, onBegin })
+  const exchange = new SingleExchange({ upload, file, lane, onSent: hooks.onSent, onBegin })
   hooks.onStoppable(() => exchange.stop())
   try {
     // A process that knows nothing of it sends it whole: the receiver says so if it knows better.

@@ -6,6 +6,8 @@ export interface NetworkState {
   readonly fingerprint: string
   /** False when this device has no address but its own loopback. */
   readonly hasAddress: boolean
+  /** All of this device, its loopback included; undefined when the system did not tell. */
+  readonly addresses?: readonly string[]
 }
 
 /** The destination of everything that has no route of its own. */
@@ -17,8 +19,11 @@ const defaultIpv6 = '0'.repeat(32)
  * reads from procfs and one system call; no disk and no other process is involved.
  */
 export function networkState(procFolder = '/proc'): NetworkState {
-  const addresses = Object.entries(interfaces())
-    .flatMap(([name, list]) => (list ?? []).map((each) => ({ name, ...each })))
+  const known = interfaces()
+  const all = Object.entries(known ?? {}).flatMap(([name, list]) =>
+    (list ?? []).map((each) => ({ name, ...each })),
+  )
+  const addresses = all
     .filter(({ internal }) => !internal)
     .map(({ name, cidr, address }) => `${name} ${cidr ?? address}`)
   const routes = [
@@ -28,15 +33,16 @@ export function networkState(procFolder = '/proc'): NetworkState {
   return {
     fingerprint: [...addresses, ...routes].sort().join('\n'),
     hasAddress: addresses.length > 0,
+    ...(known !== undefined && { addresses: all.map(({ address }) => address) }),
   }
 }
 
 /** The system refuses while it has no descriptor to spare: then nothing is known, which is no change to act on. */
-function interfaces(): ReturnType<typeof networkInterfaces> {
+function interfaces(): ReturnType<typeof networkInterfaces> | undefined {
   try {
     return networkInterfaces()
   } catch {
-    return {}
+    return undefined
   }
 }
 

@@ -72,6 +72,11 @@ export class LinkGate {
     return !this.isOpen && !this.#answersAgain
   }
 
+  /** True when the receiver has answered last, be it only a question. */
+  get isAnswered(): boolean {
+    return this.isOpen || this.#answersAgain
+  }
+
   /** True while it is shut for want of a way to the receiver. */
   get isCutOff(): boolean {
     return this.#last !== undefined && linkKinds.has(this.#last.kind)

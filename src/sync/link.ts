@@ -1,23 +1,21 @@
 import type { Clock } from '../base/clock.ts'
-import { messageOf } from '../base/errors.ts'
 import type { NetworkState } from '../probe/network-state.ts'
-import type { Candidate } from '../scan/candidate.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { ShardResult } from '../wire/thread-messages.ts'
-import type { TransferFailure, TransferFailureKind } from '../wire/transfer-failure.ts'
+import type { TransferFailure } from '../wire/transfer-failure.ts'
 import { Alarm } from './alarm.ts'
-import { BrokenUploads } from './broken-uploads.ts'
 import { decideFailure, type FailureDecision } from './failure-decision.ts'
 import { LinkGate } from './link-gate.ts'
 import { LinkMeter } from './link-meter.ts'
 import { LinkReports } from './link-reports.ts'
 import { NetworkWatch } from './network-watch.ts'
-import { Refusals } from './refusals.ts'
+import { failureOfAsking, patienceMs } from './receiver-question.ts'
+import { Suspects } from './suspects.ts'
 import type { Transport } from './transport.ts'
 import type { UploadUnderWay } from './uploads-under-way.ts'
 
 export interface LinkOptions {
-  readonly transport: Pick<Transport, 'probe'>
+  readonly transport: Pick<Transport, 'probe' | 'dropLost'>
   readonly networkState: () => NetworkState
   readonly clock: Clock
   readonly log: Log
@@ -30,18 +28,6 @@ export interface LinkOptions {
 const longestWaitMs = 10_000
 /** More than all windows and buffers on the way hold: so much goes out only if the receiver takes it. */
 const provesLinkBytes = 4 * 1024 * 1024
-/** Longer than a connection takes to be given up; beyond it, what carries a question hangs itself. */
-const patienceMs = 90_000
-/** Tries of a file alone, before it is set aside for what the receiver thinks of it. */
-const triesBeforeSetAside = 3
-
-/** What a file can do to the connection, or to the thread, that it is sent by. */
-const breakingKinds: ReadonlySet<TransferFailureKind> = new Set([
-  'connection_lost',
-  'stalled',
-  'fault_here',
-])
-
 /** What is known of the way to the receiver, from how uploads end and from asking. */
 export class Link {
   readonly #options: LinkOptions
@@ -52,10 +38,10 @@ export class Link {
   readonly #network: NetworkWatch
   /** How fast it is. */
   readonly meter = new LinkMeter()
-  readonly #refusals = new Refusals()
-  readonly #broken = new BrokenUploads()
+  readonly suspects = new Suspects()
   #asking = false
   #resting = false
+  #isBusy = false
   #gaveUp: TransferFailure | undefined
 
   /** @param onChange - Something may be started now that could not be before. */
@@ -65,7 +51,11 @@ export class Link {
     this.#reports = new LinkReports(options.log)
     const { clock, networkState } = options
     this.#alarm = new Alarm(clock, onChange)
-    this.#network = new NetworkWatch({ clock, networkState, onChange: () => this.#knock() })
+    this.#network = new NetworkWatch({
+      clock,
+      networkState,
+      onChange: (state) => this.#networkChanged(state),
+    })
   }
 
   /** What everything is given up for: for good. */
@@ -76,6 +66,11 @@ export class Link {
   /** Why everything waits, or was given up. */
   get failure(): TransferFailure | undefined {
     return this.#gaveUp ?? this.#gate.lastFailure
+  }
+
+  /** True unless the last thing that was tried, an upload or a question, got no answer or no good one. */
+  get isReachable(): boolean {
+    return this.#gaveUp === undefined && this.#gate.isAnswered
   }
 
   /** False after a failure, until something has gone through: until then one upload is tried at a time. */
@@ -98,13 +93,18 @@ export class Link {
     const shutForMs = this.#gate.shutForMs(nowMs)
     if (shutForMs > 0) {
       this.#alarm.setTo(nowMs + shutForMs)
-      if (this.#gate.isCutOff) this.#network.start()
+      this.#network.run(this.#isBusy || this.#asking || this.#gate.isCutOff)
       return false
     }
     this.#alarm.cancel()
-    this.#network.stop()
     if (this.#gate.mustAsk) void this.#ask()
     return !this.#gate.mustAsk
+  }
+
+  /** To be told when the first upload begins, and when none is under way any more. */
+  busy(isBusy: boolean): void {
+    this.#isBusy = isBusy
+    this.#network.run(this.#isBusy || this.#asking)
   }
 
   /**
@@ -125,7 +125,7 @@ export class Link {
    * to know that the link works. True when that is news.
    */
   moved(upload: UploadUnderWay): boolean {
-    if (!this.#isTrial(upload) || upload.sentBytes < provesLinkBytes) return false
+    if (!this.#isTrial(upload) || upload.sentBytes - upload.fromByte < provesLinkBytes) return false
     this.#works()
     return true
   }
@@ -147,42 +147,16 @@ export class Link {
     const sizeBytes = answered.reduce((sum, file) => sum + file.sizeBytes, 0)
     const durationMs = this.#options.clock.monotonicMs() - upload.startedAtMs
     this.meter.measured(sizeBytes, durationMs, sharing)
-    this.#refusals.clear()
+    this.suspects.filesTaken()
     this.#works()
     return undefined
   }
 
-  /** True when everything waits, and it may yet be for this file. Asked once for each try. */
-  mayBreakIt(
-    candidate: Candidate,
-    { sentBytes }: UploadUnderWay,
-    { kind }: TransferFailure,
-    { action }: FailureDecision,
-    wasHeld: boolean,
-  ): boolean {
-    // A refusal of everything may be one of this file, too.
-    const isRefused = kind === 'refused' && action === 'hold all, report'
-    if (!isRefused && !breakingKinds.has(kind)) return false
-    return this.#broken.brokeOff(candidate, sentBytes, wasHeld)
-  }
-
-  /** This file was tried alone, and is to blame. True when it is time to set it aside. */
-  blame(culprit: Candidate, failure: TransferFailure, { action }: FailureDecision): boolean {
-    // However many: what is too large for the receiver, or breaks a connection, says nothing of the rest.
-    if (failure.kind !== 'refused' || failure.status === 413) return false
-    if (action === 'hold all, apart') return false
-    this.#refusals.blame(culprit)
-    if (action !== 'quarantine') return false
-    const isOver = this.#refusals.count(culprit) >= triesBeforeSetAside
-    if (isOver) this.#refusals.forget(culprit.path)
-    return isOver
-  }
-
-  /** Waits for nothing more, and asks nothing. Frees all timers. */
+  /** Waits for nothing more, and asks nothing. Frees all timers, once no upload is under way. */
   rest(): void {
     this.#resting = true
     this.#alarm.cancel()
-    this.#network.stop()
+    this.#network.run(this.#isBusy)
   }
 
   #isTrial({ round }: UploadUnderWay): boolean {
@@ -190,7 +164,7 @@ export class Link {
   }
 
   #failed(round: number, failure: TransferFailure): FailureDecision {
-    const decision = decideFailure(failure, this.#refusals.concernEverything)
+    const decision = decideFailure(failure, this.suspects.isForAll)
     switch (decision.action) {
       case 'put back':
         break
@@ -211,12 +185,15 @@ export class Link {
   async #ask(): Promise<void> {
     if (this.#asking || this.#resting) return
     this.#asking = true
+    this.#network.run(true)
+    const { transport, clock } = this.#options
     const { round } = this.#gate
-    const failure = await this.#failureOfAsking()
+    const failure = await failureOfAsking(transport, clock)
     this.#asking = false
     if (this.#resting) return
+    this.#network.run(this.#isBusy)
     if (failure === undefined) {
-      this.#broken.answered()
+      this.suspects.answered()
       this.#gate.answersAgain()
     } else {
       const { action, waitMs } = decideFailure(failure, false)
@@ -225,22 +202,6 @@ export class Link {
       this.#report(failure)
     }
     this.#onChange()
-  }
-
-  async #failureOfAsking(): Promise<TransferFailure | undefined> {
-    const { transport, clock } = this.#options
-    const answered = new AbortController()
-    const tooLate = clock.sleep(patienceMs, answered.signal).then((): TransferFailure => {
-      return { kind: 'stalled', detail: 'a question to the receiver came to no end' }
-    })
-    try {
-      const answer = await Promise.race([transport.probe(), tooLate])
-      return 'kind' in answer ? answer : undefined
-    } catch (error) {
-      return { kind: 'fault_here', detail: `a worker thread ended: ${messageOf(error)}` }
-    } finally {
-      answered.abort()
-    }
   }
 
   #shut(
@@ -263,14 +224,16 @@ export class Link {
     this.#reports.failed(failure, this.#gate.shutForMs(nowMs), nowMs)
   }
 
-  /** The network of this device has changed. */
-  #knock(): void {
-    const { clock, random } = this.#options
-    if (this.#gate.knock(clock.monotonicMs(), random())) this.#onChange()
+  /** What was connected from an address that is gone is dead; and there may be a way again. */
+  #networkChanged({ addresses, hasAddress }: NetworkState): void {
+    const { transport, clock, random } = this.#options
+    if (addresses !== undefined) transport.dropLost(addresses)
+    // Without an address there is nothing to try.
+    if (hasAddress && this.#gate.knock(clock.monotonicMs(), random())) this.#onChange()
   }
 
   #works(): void {
-    this.#broken.answered()
+    this.suspects.answered()
     this.#gate.open()
     this.#reports.works()
   }

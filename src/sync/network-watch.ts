@@ -4,8 +4,8 @@ import type { NetworkState } from '../probe/network-state.ts'
 export interface NetworkWatchOptions {
   readonly clock: Clock
   readonly networkState: () => NetworkState
-  /** There are other addresses or default routes than before, and at least one address. */
-  readonly onChange: () => void
+  /** There are other addresses or default routes than before. */
+  readonly onChange: (state: NetworkState) => void
 }
 
 const everyMs = 1000
@@ -17,35 +17,30 @@ const everyMs = 1000
 export class NetworkWatch {
   readonly #options: NetworkWatchOptions
   #running: AbortController | undefined
+  #known: string | undefined
 
   constructor(options: NetworkWatchOptions) {
     this.#options = options
   }
 
-  /** Compares with what is there now. Does nothing when it runs already. */
-  start(): void {
-    if (this.#running !== undefined) return
-    this.#running = new AbortController()
-    void this.#watch(this.#running.signal)
-  }
-
-  /** Frees its timer, which keeps the process alive. */
-  stop(): void {
+  /** Compares with what was there when it was last wanted, if ever. Its timer keeps the process alive. */
+  run(isWanted: boolean): void {
+    if (isWanted === (this.#running !== undefined)) return
     this.#running?.abort()
-    this.#running = undefined
+    this.#running = isWanted ? new AbortController() : undefined
+    if (this.#running !== undefined) void this.#watch(this.#running.signal)
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
     const { clock, networkState, onChange } = this.#options
-    let known = networkState().fingerprint
+    this.#known ??= networkState().fingerprint
     for (;;) {
       await clock.sleep(everyMs, signal)
       if (signal.aborted) return
-      const { fingerprint, hasAddress } = networkState()
-      if (fingerprint === known) continue
-      known = fingerprint
-      // Without an address there is nothing to try.
-      if (hasAddress) onChange()
+      const state = networkState()
+      if (state.fingerprint === this.#known) continue
+      this.#known = state.fingerprint
+      onChange(state)
     }
   }
 }

@@ -257,7 +257,7 @@ export class SyncSession {
       viamServerRuns: () => this.viamServerRuns,
       lookUpWriters,
       isUnderWay: (path) => this.#uploader.isUnderWay(path),
-      isReachable: () => this.#uploader.linkFailure === undefined,
+      isReachable: () => this.#uploader.isReachable,
       isStopped: () => this.#uploader.stopped,
       stats: this.stats,
       clock,

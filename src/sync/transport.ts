@@ -10,4 +10,9 @@ export interface Transport {
   probe(): Promise<ReceiverDescription | TransferFailure>
   /** Has uploads that can be broken off end early. */
   stopUploads(): void
+  /**
+   * Gives up connections from addresses that are none of these, which are all that this device has.
+   * What is under way on them fails.
+   */
+  dropLost(addresses: readonly string[]): void
 }

@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina, queueOptionsSymbol } from 'piscina'
 import {
+  type PortMessage,
   type Progress,
   packShard,
   type Shard,
@@ -70,47 +71,60 @@ export class UploadPool {
 
   /** Rejects only when the thread itself died. */
   async upload(shard: Shard): Promise<ShardResult> {
-    const { port1, port2 } = new MessageChannel()
     const frame = packShard(shard)
     const placement: Placement = { wanted: this.#threadMemory.threadOf(shard), chosen: undefined }
-    // The symbol is for Piscina, which shows the balancer what it names, and does not travel.
-    const task: WorkerTask & { readonly [queueOptionsSymbol]: Placement } = {
-      kind: 'upload',
-      shard: frame,
-      port: port2,
-      [queueOptionsSymbol]: placement,
-    }
+    const packed = await this.#run<Uint8Array>(
+      // The symbol is for Piscina, which shows the balancer what it names, and does not travel.
+      (port): PlacedTask => ({
+        kind: 'upload',
+        shard: frame,
+        port,
+        [queueOptionsSymbol]: placement,
+      }),
+      [frame.buffer],
+    )
+    const result = unpackShardResult(packed)
+    this.#threadMemory.ended(shard, result, placement.chosen)
+    return result
+  }
+
+  /** Asks the receiver who it is and whom it takes us for. Rejects only when the thread itself died. */
+  probe(): Promise<ReceiverDescription | TransferFailure> {
+    return this.#run((port) => ({ kind: 'probe', port }), [])
+  }
+
+  /** Rejects also when a thread dies that had not yet taken the task. */
+  async #run<T>(taskWith: (port: MessagePort) => WorkerTask, buffers: ArrayBuffer[]): Promise<T> {
+    const { port1, port2 } = new MessageChannel()
     port1.on('message', (message: Uint8Array) => this.#options.onProgress(unpackProgress(message)))
     this.#ports.add(port1)
+    const died = Promise.withResolvers<never>()
+    this.#whenThreadDies.add(died.reject)
     try {
-      const result = unpackShardResult(await this.#run<Uint8Array>(task, [port2, frame.buffer]))
-      this.#threadMemory.ended(shard, result, placement.chosen)
-      return result
+      const transferList = [port2, ...buffers]
+      const done = this.#piscina.run(taskWith(port2), { transferList })
+      return (await Promise.race([done, died.promise])) as T
     } finally {
+      this.#whenThreadDies.delete(died.reject)
       this.#ports.delete(port1)
       port1.close()
     }
   }
 
-  /** Asks the receiver who it is and whom it takes us for. Rejects only when the thread itself died. */
-  probe(): Promise<ReceiverDescription | TransferFailure> {
-    return this.#run({ kind: 'probe' }, [])
-  }
-
-  /** Rejects also when a thread dies that had not yet taken the task. */
-  async #run<T>(task: WorkerTask, transferList: (MessagePort | ArrayBuffer)[]): Promise<T> {
-    const died = Promise.withResolvers<never>()
-    this.#whenThreadDies.add(died.reject)
-    try {
-      return (await Promise.race([this.#piscina.run(task, { transferList }), died.promise])) as T
-    } finally {
-      this.#whenThreadDies.delete(died.reject)
-    }
-  }
-
-  /** Has the uploads of large files end early; bundles under way are left to finish. */
+  /**
+   * Has the uploads of large files end early. Bundles under way may finish, and are given up with their
+   * connection if they do not soon.
+   */
   stopUploads(): void {
-    for (const port of this.#ports) port.postMessage(stopMessage)
+    this.#tell(stopMessage)
+  }
+
+  dropLost(addresses: readonly string[]): void {
+    this.#tell({ addresses })
+  }
+
+  #tell(message: PortMessage): void {
+    for (const port of this.#ports) port.postMessage(message)
   }
 
   /**
@@ -133,6 +147,8 @@ export class UploadPool {
     await this.#piscina.destroy()
   }
 }
+
+type PlacedTask = WorkerTask & { readonly [queueOptionsSymbol]: Placement }
 
 /** Which thread a task is for, if one is better than another, and which one it was given to. */
 interface Placement {

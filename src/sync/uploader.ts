@@ -83,6 +83,11 @@ export class Uploader {
     return this.#link.failure
   }
 
+  /** True unless the last thing that was tried, an upload or a question, got no answer or no good one. */
+  get isReachable(): boolean {
+    return this.#link.isReachable
+  }
+
   get gaveUp(): boolean {
     return this.#link.gaveUp !== undefined
   }
@@ -121,8 +126,8 @@ export class Uploader {
 
   onProgress(progress: Progress): void {
     const nowMs = this.#options.clock.monotonicMs()
-    for (const { shardId, sentBytes } of progress) {
-      const upload = this.#underWay.progress(shardId, sentBytes, nowMs)
+    for (const news of progress) {
+      const upload = this.#underWay.progress(news, nowMs)
       if (upload !== undefined && this.#link.moved(upload)) this.#pump()
     }
   }
@@ -206,6 +211,7 @@ export class Uploader {
     const { round } = this.#link
     const upload = this.#underWay.add({ shardId: shard.id, kind, candidates, startedAtMs, round })
     for (const { path } of candidates) this.#busy.add(path)
+    this.#link.busy(true)
     this.#lastStarted = kind
     let result: ShardResult
     try {
@@ -215,6 +221,7 @@ export class Uploader {
     }
     const sharing = this.#underWay.count
     this.#underWay.remove(upload)
+    if (this.#underWay.count === 0) this.#link.busy(false)
     this.#settling += 1
     let waitAgain: readonly Candidate[] = []
     try {
@@ -268,12 +275,13 @@ export class Uploader {
     }
     const { putBack, groups, culprit } = sortNotSent(decision, candidates, (candidate) => {
       const wasHeld = held.attempts(candidate) > 0
-      return this.#link.mayBreakIt(candidate, upload, failure, decision, wasHeld)
+      return this.#link.suspects.mayBreakIt(candidate, upload, failure, decision, wasHeld)
     })
     this.#queueUp(putBack)
     for (const group of groups) this.#queue.addGroup(group)
     if (culprit !== undefined) {
-      if (this.#link.blame(culprit, failure, decision)) settler.setAside(culprit, failure.detail)
+      if (this.#link.suspects.blame(culprit, failure, decision))
+        settler.setAside(culprit, failure.detail)
       else settler.retryLater(culprit, failure.detail)
     }
     return [...putBack, ...groups.flat()]

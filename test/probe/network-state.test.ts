@@ -29,6 +29,16 @@ const ipv6 = (name: string, destination: string, prefix: string, uses = '0000000
   `${destination} ${prefix} ${zero} 00 ${nextHop} 00000400 00000001 ${uses} 00000003     ${name}`
 
 describe('the state of the network', () => {
+  test('has every address of this device, its loopback too', () => {
+    const { addresses } = networkState(proc)
+    const all = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+    assert.deepEqual(
+      addresses,
+      all.map(({ address }) => address),
+    )
+    assert.ok(addresses?.includes('127.0.0.1'))
+  })
+
   test('is the same as long as nothing changes, however much is sent', () => {
     const before = fingerprint([ipv4('eth0', '00000000', '0101A8C0')], [ipv6('eth0', zero, '00')])
     const after = fingerprint(

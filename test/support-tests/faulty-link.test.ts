@@ -284,3 +284,17 @@ test('close ends every connection and the listener.', async (t) => {
   const [error] = await once(connect(link.port, '127.0.0.1'), 'error')
   assert.equal((error as NodeJS.ErrnoException).code, 'ECONNREFUSED')
 })
+
+test('A connection that is being ended while its device reads nothing can be reset all the same.', async (t) => {
+  const { link, join } = await linked(t)
+  const { near, far } = await join()
+  near.socket.pause()
+  const piece = random.bytes(1_000_000)
+  while (far.socket.writableLength < 10_000_000) {
+    far.socket.write(piece)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  link.cutAll('fin')
+  link.cutAll('rst')
+  await until(() => link.openConnections === 0)
+})

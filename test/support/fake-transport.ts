@@ -57,6 +57,13 @@ export class FakeTransport implements Transport {
     this.onStop()
   }
 
+  /** What it was told of this device's addresses. */
+  readonly addresses: (readonly string[])[] = []
+
+  dropLost(addresses: readonly string[]): void {
+    this.addresses.push(addresses)
+  }
+
   /** Ends one that is under way. */
   end(shard: Shard, result: ShardResult): void {
     this.#take(shard).resolve(result)

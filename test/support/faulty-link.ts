@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { type HandOn, LinkLane, type Wire } from './link-lane.ts'
 import { type CutKind, type Direction, type LinkState, noFaults } from './link-state.ts'
+import { resetSocket } from './reset-socket.ts'
 import { SeededRandom } from './seeded-random.ts'
 
 /*
@@ -208,7 +209,7 @@ export class FaultyLink implements AsyncDisposable {
     this.#cuts += 1
     for (const lane of lanes) lane.deafen()
     for (const socket of [near, far]) {
-      if (by === 'rst') socket.resetAndDestroy()
+      if (by === 'rst') resetSocket(socket)
       else socket.end()
     }
   }

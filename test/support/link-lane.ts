@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { resetSocket } from './reset-socket.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
 /** One direction of a link, which all its connections share. It may change while they run. */
@@ -153,7 +154,7 @@ export class LinkLane {
 
   #handOn(what: Held['what']): void {
     if (what === 'fin') this.#to.end()
-    else if (what === 'rst') this.#to.resetAndDestroy()
+    else if (what === 'rst') resetSocket(this.#to)
     else {
       this.#heldBytes -= what.length
       const offset = this.#passedBytes

@@ -110,6 +110,25 @@ describe('invariant 4: a file', () => {
     assert.equal(transport.underWay.length, 1)
   })
 
+  test('of which the receiver has more each time is not suspected, however little is sent', async () => {
+    const { uploader, transport, clock, settler } = new TestUploader()
+    const huge = imaginary('/data/huge', { sizeBytes: 1000 * MiB })
+    transport.answer = (shard) => (shard.kind === 'bundle' ? store(shard) : undefined)
+    uploader.add([huge])
+    for (let n = 1; n <= 20; n += 1) {
+      await clock.advance(60_000)
+      const [upload] = transport.underWay
+      // Of what a connection takes over before it breaks, much is lost, now more and now less of it.
+      const fromByte = n * 1000
+      const sentBytes = fromByte + (n === 1 ? 3 * MiB : MiB)
+      uploader.onProgress([{ shardId: upload!.id, sentBytes, fromByte }])
+      transport.end(upload!, failed(upload!, connectionLost))
+      uploader.add(imaginaries(3, 10, `/data/between${n}-`))
+    }
+    await clock.advance(60_000)
+    assert.deepEqual(settler.retried, [])
+  })
+
   test('that breaks off at the same place again and again waits, and others go first', async () => {
     const { uploader, transport, clock, settler } = new TestUploader()
     const huge = imaginary('/data/huge', { sizeBytes: 1000 * MiB })

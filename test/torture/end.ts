@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { exitCodes } from '../../src/base/errors.ts'
 
 const longshore = fileURLToPath(new URL('../../bin/longshore', import.meta.url))
 const startsWithinMs = 30_000
@@ -59,26 +60,35 @@ export class End {
   /** Resolves when it is up. @throws Error when it does not come up */
   async start(): Promise<string | undefined> {
     this.#starts += 1
-    this.#ending = false
     const file = this.logFiles.at(-1)!
-    const log = openSync(file, 'w')
-    const child = spawn(this.#program, this.#args, { stdio: ['ignore', log, log] })
-    closeSync(log)
-    this.#child = child
-    child.once('exit', (code, signal) => {
-      if (this.#child === child) this.#child = undefined
-      if (this.#ending) return
-      this.problems.push(`${this.name} ended by itself (${signal ?? code}); see ${file}`)
-    })
+    let child = this.#spawn(file)
     const deadlineMs = performance.now() + startsWithinMs
     for (;;) {
       const match = this.#started.exec(readFileSync(file, 'utf8'))
       if (match !== null) return match[1]
-      if (this.#child !== child) return undefined
       if (performance.now() > deadlineMs)
         throw new Error(`${this.name} does not start; see ${file}`)
+      if (this.#child !== child) {
+        if (child.exitCode !== exitCodes.inUse) return undefined
+        // One of somebody else's, which does not answer: it may have a root of ours.
+        child = this.#spawn(file)
+      }
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
+  }
+
+  #spawn(file: string): ChildProcess {
+    const log = openSync(file, 'w')
+    const child = spawn(this.#program, this.#args, { stdio: ['ignore', log, log] })
+    closeSync(log)
+    this.#child = child
+    this.#ending = false
+    child.once('exit', (code, signal) => {
+      if (this.#child === child) this.#child = undefined
+      if (this.#ending || code === exitCodes.inUse) return
+      this.problems.push(`${this.name} ended by itself (${signal ?? code}); see ${file}`)
+    })
+    return child
   }
 
   async kill(): Promise<void> {

@@ -29,8 +29,8 @@ export interface TakenWhileOpen {
   readonly stillThereAfterMs: number
 }
 
-/** A look at who writes serves for a second; twice that is late by any measure. */
-export const lookIsGoodForMs = 2000
+/** A look at who writes serves for a second at most; here, where files are quiet sooner, for less. */
+export const lookIsGoodForMs = 1000
 
 /**
  * One path as its owner knows it: every content it ever had, and those that nobody but the daemon can

@@ -141,6 +141,7 @@ describe('a message between threads', () => {
       const progress: Progress = random.list(70, () => ({
         shardId: random.below(2 ** 31),
         sentBytes: random.pick(sizes),
+        ...(random.below(2) === 1 && { fromByte: 1 + random.below(2 ** 31) }),
       }))
       const frame = packProgress(progress)
       assertOwnBuffer(frame)

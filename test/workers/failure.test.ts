@@ -4,7 +4,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import type { TransferFailure } from '../../src/wire/transfer-failure.ts'
-import { failureOf, retryAfterMs } from '../../workers/failure.ts'
+import { failureOf, isGoingAway, isSessionGone, retryAfterMs } from '../../workers/failure.ts'
 import { Lane } from '../../workers/lane.ts'
 import { probe } from '../../workers/probe.ts'
 import { makeTestCertificate } from '../support/test-certificate.ts'
@@ -190,4 +190,17 @@ describe('Retry-After', () => {
       assert.deepEqual(retryAfterMs(value), {}, value)
     }
   })
+})
+
+test('a session that is gone and one that takes no more are told apart, wrapped or not', () => {
+  for (const [code, expected] of [
+    ['ERR_HTTP2_INVALID_SESSION', [true, false]],
+    ['ERR_HTTP2_GOAWAY_SESSION', [false, true]],
+    ['ERR_HTTP2_STREAM_CANCEL', [false, false]],
+  ] as const) {
+    const error = Object.assign(new Error('of Node'), { code })
+    for (const each of [error, new Error('of undici', { cause: error })]) {
+      assert.deepEqual([isSessionGone(each), isGoingAway(each)], expected)
+    }
+  }
 })

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { blake3 } from '../../src/base/hash.ts'
 import { UploadPool } from '../../src/sync/upload-pool.ts'
-import type { Shard, ShardResult } from '../../src/wire/thread-messages.ts'
+import type { Shard, ShardResult, UploadProgress } from '../../src/wire/thread-messages.ts'
 import { workerEntryUrl } from '../../workers/entry-url.ts'
+import { MisbehavingReceiver } from '../support/misbehaving-receiver.ts'
 import { ResumableServer } from '../support/resumable-server.ts'
 import { shardFile } from '../support/shard-file.ts'
 
@@ -17,6 +20,8 @@ let server: ResumableServer
 let pool: UploadPool
 let nextId = 1
 let sentBytes = 0
+/** All that was heard of uploads that went on where they had broken off. */
+let resumed: UploadProgress[] = []
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'longshore-test-threads-'))
@@ -30,8 +35,12 @@ afterEach(async () => {
   rmSync(folder, { recursive: true })
 })
 
-function openPool(): UploadPool {
-  const { address, caPem } = server
+interface Far {
+  readonly address: string
+  readonly caPem: string
+}
+
+function openPool({ address, caPem }: Far = server): UploadPool {
   return new UploadPool({
     workerEntryUrl,
     workerData: {
@@ -45,6 +54,7 @@ function openPool(): UploadPool {
     concurrency: { threads: 3, uploadsPerThread: 1, uploads: 3, singleUploads: 3 },
     onProgress: (news) => {
       sentBytes = Math.max(sentBytes, ...news.map((each) => each.sentBytes))
+      resumed.push(...news.filter(({ fromByte }) => fromByte !== undefined))
     },
     onThreadError: (error) => assert.fail(String(error)),
   })
@@ -100,4 +110,63 @@ test('an upload that is stopped goes on when it is given to the thread again', a
     ['POST', 'HEAD', 'PATCH'],
   )
   assert.ok((server.requests[2]?.fromByte ?? 0) > 0)
+})
+
+test('what is told of an upload that goes on counts from its beginning', async () => {
+  const large = Buffer.concat(Array.from({ length: 20 }, () => content))
+  writeFileSync(join(folder, 'large'), large)
+  const fromByte = 40_000_000
+  server.breakAt(fromByte, 'reset')
+  await pool.upload(single('large'))
+  resumed = []
+  const again = single('large')
+  await pool.upload(again)
+  assert.ok(resumed.length > 0)
+  for (const each of resumed) {
+    assert.deepEqual([each.shardId, each.fromByte], [again.id, fromByte])
+    assert.ok(each.sentBytes >= fromByte && each.sentBytes < large.length + 10_000)
+  }
+})
+
+test('bundles that do not settle after they were told to stop are given up', async () => {
+  const silent = createServer((socket) => sockets.push(socket))
+  const sockets: Socket[] = []
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const path = join(folder, 'small')
+  writeFileSync(path, 'small')
+  const { port } = silent.address() as AddressInfo
+  const { caPem } = server
+  const own = openPool({ address: `https://127.0.0.1:${port}`, caPem })
+  try {
+    const bundle: Shard = { id: 1, kind: 'bundle', files: [shardFile(path, folder)] }
+    const uploaded = own.upload(bundle)
+    while (sockets.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
+    own.stopUploads()
+    assert.equal((await uploaded).failure?.kind, 'connection_lost')
+  } finally {
+    await own.destroy()
+    for (const socket of sockets) socket.destroy()
+    silent.close()
+  }
+})
+
+test('a stopped upload of which only the answer is missing is given up, too, and asked for later', async () => {
+  const bad = await MisbehavingReceiver.start()
+  const own = openPool(bad)
+  try {
+    writeFileSync(join(folder, 'a'), content)
+    bad.next({ does: 'silence', readsBody: true })
+    const uploaded = own.upload(single('a'))
+    while ((bad.uploads[0]?.bodyBytes ?? 0) < content.length + 64) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    own.stopUploads()
+    assert.equal((await uploaded).failure?.kind, 'connection_lost')
+    assertStored(await own.upload(single('a')))
+    assert.equal(bad.seen[1]?.method, 'HEAD')
+  } finally {
+    await own.destroy()
+    await bad.close()
+  }
 })
