@@ -1,7 +1,7 @@
 import { TimeMarks } from './time-marks.ts'
 
 /** What a file has to be uploaded before it may go without: counted while the receiver takes files. */
-export const chanceMs = 10 * 60_000
+const chanceMs = 10 * 60_000
 
 /** However rarely somebody looks: what lies between two looks is not known for longer. */
 const longestPassedMs = 60_000

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import {
   editConfig,
@@ -278,6 +278,17 @@ describe('longshore receiver ls and export', () => {
     )
     assert.match(again, /1 were there already|1 was there already/)
     await receiver.end()
+  })
+
+  test('export refuses to write into the data folder', async () => {
+    const dataDir = fresh('data')
+    await (await startReceiverProcess(dataDir)).end()
+    for (const to of [dataDir, join(dataDir, 'out'), dirname(dataDir)]) {
+      const args = ['receiver', 'export', '--data', dataDir, '--to', to]
+      const { status, stderr } = await longshoreRun(args)
+      assert.equal(status, 2, to)
+      assert.match(stderr, /must not overlap/)
+    }
   })
 
   test('ls into a pipe that closes early ends without an error', async () => {

@@ -1,5 +1,8 @@
+import { resolve } from 'node:path'
+import { bytePath } from '../../base/byte-path.ts'
 import { exitCodes, LongshoreError } from '../../base/errors.ts'
 import { formatBytes, formatCount, formatFiles } from '../../base/format.ts'
+import { overlaps, realPath } from '../../base/real-path.ts'
 import { exportFiles } from '../../receiver/export/export-files.ts'
 import { openDataFolder } from '../../receiver/identity/data-folder.ts'
 import { FolderSegmentStore } from '../../receiver/store/folder-segment-store.ts'
@@ -34,6 +37,9 @@ async function runExport(context: CommandContext): Promise<number> {
   })
   if (values.to === undefined) throw usageError(receiverExportCommand, '--to is missing')
   const dataFolder = await openDataFolder(values.data, { store: 'folder', create: false })
+  if (overlaps(realPath(bytePath(dataFolder.path)), realPath(bytePath(resolve(values.to))))) {
+    throw usageError(receiverExportCommand, "--to must not overlap with the receiver's data folder")
+  }
   const catalog = SqliteCatalog.open(dataFolder.catalogFile, { readOnly: true })
   const segments = await FolderSegmentStore.open(dataFolder.segmentsFolder)
   try {
@@ -54,7 +60,7 @@ async function runExport(context: CommandContext): Promise<number> {
       'data_damaged',
       `${formatFiles(damaged)} could not be read back whole`,
       {
-        hint: 'Check the disk below the data folder; the names are above.',
+        hint: 'The names are above. docs/operations.md says what to do about damage.',
       },
     )
   } finally {

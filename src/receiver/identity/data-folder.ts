@@ -1,5 +1,5 @@
-import { access, constants, mkdir } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { access, constants } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { type Clock, systemClock } from '../../base/clock.ts'
 import { errnoOf, LongshoreError, messageOf } from '../../base/errors.ts'
 import {
@@ -8,8 +8,8 @@ import {
   readMarker,
   type StoreKind,
 } from './data-folder-marker.ts'
-import { syncFolder } from './durable-file.ts'
 import { isSystemError, shown, unusableFolder } from './folder-errors.ts'
+import { makeFolder } from './make-folder.ts'
 
 /** A receiver's data folder, open and known to be ours. All paths are absolute. */
 export interface DataFolder extends DataFolderMarker {
@@ -68,23 +68,6 @@ async function findOrMakeMarker(
   const store = options.store === 'as_made' ? 'folder' : options.store
   const createdAt = new Date((options.clock ?? systemClock).wallMs()).toISOString()
   return makeMarker(folder, { store, createdAt })
-}
-
-/**
- * Makes a folder and its parents, durably. Not with `recursive`: that spins for ever where a parent
- * is there but the system says ENOENT, as `/proc` and automounts do.
- */
-async function makeFolder(folder: string, isParentMade = false): Promise<void> {
-  const parent = dirname(folder)
-  try {
-    await mkdir(folder, 0o700)
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return
-    if (errnoOf(error) !== 'ENOENT' || isParentMade) throw error
-    await makeFolder(parent)
-    return makeFolder(folder, true)
-  }
-  await syncFolder(parent)
 }
 
 function checkStore(folder: string, made: StoreKind, wanted: StoreKind | 'as_made'): void {

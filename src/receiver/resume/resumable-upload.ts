@@ -98,7 +98,7 @@ export class ResumableUpload {
   /** Bytes that arrived in all, and in how many requests: what breaks cost shows in them. */
   #arrivedBytes = 0
   #requests = 0
-  #hasBrokenOff = false
+  #hasBrokenOff: boolean
   /** When the last request ended, on the monotonic clock: somebody may set the other one. */
   touchedAtMs: number
 
@@ -107,6 +107,8 @@ export class ResumableUpload {
     this.#messageBytes = options.messageBytes
     this.#checkpoints = new Checkpoints(options.segment, options.clock)
     this.touchedAtMs = touchedAtMs
+    // What an earlier process left had broken off in it.
+    this.#hasBrokenOff = options.segment.sizeBytes > options.messageStart
   }
 
   /** True while a request brings bytes. */
@@ -122,7 +124,7 @@ export class ResumableUpload {
     return this.#requests
   }
 
-  /** True when a request has broken off, in this process. */
+  /** True when a request has broken off, in this process or an earlier one. */
   get hasBrokenOff(): boolean {
     return this.#hasBrokenOff
   }

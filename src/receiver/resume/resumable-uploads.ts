@@ -102,6 +102,10 @@ export class ResumableUploads {
       const touchedAtMs = clock.monotonicMs() - this.#ageOf(left)
       this.#add(begun.facts, segment, begun.messageStart, touchedAtMs)
     }
+    const uploads = this.#uploads.size
+    if (uploads > 0) {
+      this.#options.log.info('uploads_unfinished', 'uploads that broke off can go on', { uploads })
+    }
     void this.#sweepAgainAndAgain()
   }
 

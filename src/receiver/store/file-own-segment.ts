@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { errnoOf } from '../../base/errors.ts'
+import { errnoOf, messageOf } from '../../base/errors.ts'
 import { writeRecordedOffset } from './recorded-offset.ts'
 import { NotRecordedError, type OwnSegment } from './segment-store.ts'
 import type { StoreFile, StoreFs } from './store-fs.ts'
@@ -91,7 +91,7 @@ export class FileOwnSegment implements OwnSegment {
       await this.#record(sizeBytes)
     } catch (error) {
       if (!isPassing(error)) throw error
-      throw new NotRecordedError('could not note how far a segment is', { cause: error })
+      throw new NotRecordedError(`could not note how far a segment is: ${messageOf(error)}`)
     }
     // Neither file's name is on stable storage before that of its folder's entry is.
     if (isFirst) await this.#options.syncFolder()

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { bytePath } from '../../base/byte-path.ts'
@@ -10,6 +10,7 @@ import type { DataFolder } from '../identity/data-folder.ts'
 import { DataFolderLock } from '../identity/data-folder-lock.ts'
 import { createFileOnce, syncFolder } from '../identity/durable-file.ts'
 import { shown } from '../identity/folder-errors.ts'
+import { makeFolder } from '../identity/make-folder.ts'
 import { catalogError } from '../store/catalog-errors.ts'
 import { SegmentFolder } from '../store/segment-folder.ts'
 import { removeCatalog, sealCatalog, takeCatalogAlone } from './catalog-files.ts'
@@ -98,7 +99,7 @@ async function makeBackupFolder(from: string, to: string): Promise<void> {
   if (overlaps(realPath(bytePath(from)), realPath(bytePath(to)))) {
     throw notItsBackup(to, 'it overlaps with the data folder itself')
   }
-  await mkdir(to, { recursive: true, mode: 0o700 })
+  await makeFolder(to)
   const marker = await readFile(join(from, receiverDataMarker), 'utf8')
   const markerFile = join(to, receiverDataMarker)
   if (!existsSync(markerFile)) {
@@ -109,7 +110,7 @@ async function makeBackupFolder(from: string, to: string): Promise<void> {
   if ((await readFile(markerFile, 'utf8')) !== marker) {
     throw notItsBackup(to, 'it belongs to another data folder')
   }
-  await mkdir(join(to, 'segments'), { recursive: true, mode: 0o700 })
+  await makeFolder(join(to, 'segments'))
 }
 
 /** Of a new file system, or of a backup that ended while its first file was made. */

@@ -1,14 +1,15 @@
-import { mkdir, readdir, readFile, stat, unlink } from 'node:fs/promises'
+import { readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../base/errors.ts'
 import { replaceFile, temporarySuffix } from '../identity/durable-file.ts'
+import { makeFolder } from '../identity/make-folder.ts'
 
 /**
  * Makes `to` hold the same small text files as `from`, with their modes; others there are removed. Each
  * file is replaced in one step.
  */
 export async function mirrorFolder(from: string, to: string): Promise<void> {
-  await mkdir(to, { recursive: true, mode: 0o700 })
+  await makeFolder(to)
   const names = (await readdir(from)).filter((name) => !name.endsWith(temporarySuffix))
   const gone = new Set(await readdir(to))
   for (const name of names) {
