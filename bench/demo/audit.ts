@@ -5,7 +5,7 @@ import { longshoreCommand } from '../../test/support/longshore-process.ts'
 import { digestOf, type Production } from './produced.ts'
 
 export interface Audit {
-  /** Not at the receiver with the very bytes that were produced. */
+  /** Neither at the receiver with the very bytes that were produced, nor still on the device. */
   readonly lost: readonly string[]
   /** Still on the device. */
   readonly left: readonly string[]
@@ -23,8 +23,11 @@ export async function audit(
   const left: string[] = []
   for (const { path, digest } of production.values()) {
     const exported = `${bytePath(exportDir)}/${machine}${path}` as BytePath
-    if ((await digestIfThere(exported)) !== digest) lost.push(showPath(path))
-    if (await exists(path)) left.push(showPath(path))
+    const isLeft = await exists(path)
+    if (isLeft) left.push(showPath(path))
+    const arrived = await digestIfThere(exported)
+    const isOnlyThere = isLeft && arrived === undefined
+    if (arrived !== digest && !isOnlyThere) lost.push(showPath(path))
   }
   return { lost, left }
 }

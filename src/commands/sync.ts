@@ -5,7 +5,7 @@ import type { SyncSession } from '../sync/sync-session.ts'
 import { transferError } from '../sync/transfer-error.ts'
 import { textLog } from '../telemetry/log.ts'
 import { ProgressView } from '../telemetry/progress-view.ts'
-import { type Command, type CommandContext, readArgs } from './command.ts'
+import { type Command, type CommandContext, readArgs, usageError } from './command.ts'
 import { loadDeviceConfig, openSession, warnOfNotes } from './device.ts'
 import { progressLines } from './progress-lines.ts'
 import { previewLines, previewSync } from './sync-preview.ts'
@@ -38,6 +38,9 @@ async function runSync(context: CommandContext): Promise<number> {
     json: { type: 'boolean' },
     force: { type: 'boolean' },
   })
+  if (values['dry-run'] === true && values.json === true) {
+    throw usageError(syncCommand, '--dry-run has no --json: leave one of them out')
+  }
   const loaded = await loadDeviceConfig(context, values.config)
   warnOfNotes(context, loaded.notes)
   const shut = whyGateIsShut(loaded.config.dataManager)

@@ -136,6 +136,12 @@ describe('longshore sync', () => {
     assert.deepEqual(left(), ['empty', 'just-written', 'x.tmp'])
   })
 
+  test('refuses --json for a dry run, which has none', async () => {
+    const { status, stderr } = await sync('--dry-run', '--json')
+    assert.equal(status, 2)
+    assert.match(stderr, /leave one of them out/)
+  })
+
   test('says with --dry-run what would be uploaded and then removed, and does nothing', async () => {
     for (let n = 0; n < 7; n += 1) write(`f${n}`, randomBytes(100 + n))
     const { status, stdout } = await sync('--dry-run')
