@@ -10,7 +10,7 @@ test('nothing is lost, doubled or mixed up while both ends and the link fail aga
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'longshore-test-torture-')))
   const told: string[] = []
   const tell = (what: string) => told.push(what)
-  const { violations, counts } = await torture({ seconds: 20, seed: 2026, folder, tell })
+  const { violations, counts } = await torture({ seconds: 30, seed: 2026, folder, tell })
   // What both ends logged is kept for whoever has to find out.
   assert.deepEqual(violations, [], `see ${folder}: ${told.join(', ')}`)
   t.diagnostic(JSON.stringify(counts))
