@@ -1,15 +1,14 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Digest } from '../../base/hash.ts'
 import type { Log } from '../../telemetry/log.ts'
-import { mediaType } from '../../wire/part-header.ts'
-import { WireError } from '../../wire/wire-error.ts'
 import { MemoryBudget } from '../ingest/memory-budget.ts'
-import { asAlreadyStored } from '../ingest/record-verdict.ts'
 import { verifierFor } from '../ingest/verifier.ts'
 import type { OwnSegment, SegmentStore, UnfinishedSegment } from '../store/segment-store.ts'
-import type { Finished, FinishedUploads } from './finished-uploads.ts'
+import { asKnown, type Created, type Creation } from './creation.ts'
+import type { FinishedUploads } from './finished-uploads.ts'
 import { Follower } from './follower.ts'
 import type { LargeMessages, MessageFacts } from './large-messages.ts'
+import { reportResumed } from './report-resumed.ts'
 import {
   type Append,
   type Complete,
@@ -20,31 +19,6 @@ import {
 } from './resumable-upload.ts'
 import { assignUploadId, expectedManifestDigest } from './upload-id.ts'
 import { DirectVerification, type Verification } from './verification.ts'
-
-/** An upload that a request creates. */
-export interface Creation extends Omit<Append, 'offset'> {
-  readonly machine: string
-  readonly contentType: string
-  readonly contentDisposition: string
-  /** Of the whole message, if the request tells. */
-  readonly messageBytes: number | undefined
-  /** What the sender calls it; undefined to have an id assigned. */
-  readonly uploadId: Digest | undefined
-  /** True where there is no room to begin it. */
-  readonly onlyIfKnown?: boolean
-  /** Told before the first byte is read. */
-  readonly onCreated?: (uploadId: Digest) => void
-}
-
-export type Created =
-  /** It is known: the body was not read. */
-  | (Reached & { readonly uploadId: Digest })
-  | (Complete & { readonly uploadId: Digest })
-  | (Exclude<Receipt, Complete> & { readonly uploadId: Digest })
-  /** It was to be taken only if it is known. */
-  | { readonly kind: 'unknown' }
-  /** The machine has too many under way at once. */
-  | { readonly kind: 'too_many' }
 
 export interface ResumableUploadsOptions {
   readonly segments: SegmentStore
@@ -341,9 +315,6 @@ export class ResumableUploads {
   }
 }
 
-/** What is known of an upload, and what the request said that began it. */
-type Known = (Reached | Complete) & Pick<Finished, 'contentDisposition'>
-
 interface Entry {
   readonly machine: string
   readonly upload: ResumableUpload
@@ -358,47 +329,9 @@ function isLeftAlone({ state, upload }: Entry): boolean {
   return state === 'staying' && !upload.isActive
 }
 
-/** For a sender that offers it again. @throws WireError when it offers something else */
-function asKnown(creation: Creation, known: Known, uploadId: Digest): Created {
-  if (isOther(creation, known)) {
-    const message = 'Idempotency-Key stands for a file of another name or length already'
-    throw new WireError('upload_id_mismatch', message)
-  }
-  if (known.kind === 'unfinished') return { ...known, uploadId }
-  return { ...known, uploadId, outcomes: known.outcomes.map(asAlreadyStored) }
-}
-
-/** With a manifest the id says what is meant. Without one it was chosen, and may have been chosen twice. */
-function isOther(
-  { contentType, contentDisposition, messageBytes }: Creation,
-  known: Known,
-): boolean {
-  if (mediaType(contentType) === 'multipart/form-data') return false
-  if (contentDisposition !== known.contentDisposition) return true
-  const lengths = [messageBytes, known.messageBytes]
-  return !lengths.includes(undefined) && lengths[0] !== lengths[1]
-}
-
 /** What an error means for the message shows in the bytes that are missing. */
 function ignoreBreak(): void {}
 
 function keyOf(machine: string, uploadId: Digest): string {
   return `${uploadId} ${machine}`
-}
-
-/** What breaks have cost: the bytes that arrived more than once are the difference. */
-function reportResumed(
-  log: Log,
-  { machine, uploadId }: MessageFacts,
-  { requests, arrivedBytes, hasBrokenOff }: ResumableUpload,
-  { messageBytes }: Complete,
-): void {
-  if (!hasBrokenOff) return
-  log.info('upload_resumed', 'an upload that had broken off is complete', {
-    machine,
-    upload: uploadId,
-    requests,
-    bytes: messageBytes,
-    arrived_bytes: arrivedBytes,
-  })
 }

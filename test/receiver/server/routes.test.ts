@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { ServerHttp2Stream } from 'node:http2'
 import { test } from 'node:test'
-import type { Creation } from '../../../src/receiver/resume/resumable-uploads.ts'
+import type { Creation } from '../../../src/receiver/resume/creation.ts'
 import { type RouteContext, route } from '../../../src/receiver/server/routes.ts'
 import { UploadRoutes } from '../../../src/receiver/server/upload-routes.ts'
 import { silentLog } from '../../../src/telemetry/log.ts'
