@@ -1,6 +1,7 @@
 import type { Digest } from '../../base/hash.ts'
 import type { Outcome } from '../../wire/outcome.ts'
-import { type GroupCommit, NotDurableError } from '../ingest/group-commit.ts'
+import { durably } from '../ingest/durably.ts'
+import type { GroupCommit } from '../ingest/group-commit.ts'
 import { asAlreadyStored, verdictInRecord } from '../ingest/record-verdict.ts'
 import type { Verdict } from '../ingest/verdict.ts'
 import type { Catalog } from '../store/catalog.ts'
@@ -130,12 +131,4 @@ function encodeBeginning(facts: MessageFacts): Buffer {
 
 function isStored({ status }: Outcome): boolean {
   return status === 'stored'
-}
-
-async function durably<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (cause) {
-    throw new NotDurableError('a segment or the catalog failed', { cause, mayBeEntered: false })
-  }
 }

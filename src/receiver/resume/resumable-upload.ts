@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../base/clock.ts'
 import type { Outcome } from '../../wire/outcome.ts'
+import { durably } from '../ingest/durably.ts'
 import { NotDurableError } from '../ingest/group-commit.ts'
 import { inBatches } from '../ingest/message-body.ts'
 import type { Verdict } from '../ingest/verdict.ts'
@@ -338,15 +339,6 @@ function newerRequest(): Error {
 
 function overAs(over: Complete | 'gone'): Complete | { readonly kind: 'gone' } {
   return over === 'gone' ? { kind: 'gone' } : over
-}
-
-/** What the disk refuses before anything refers to the bytes. */
-async function durably<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (cause) {
-    throw new NotDurableError('a segment failed', { cause, mayBeEntered: false })
-  }
 }
 
 function durablyNow(work: () => void): void {
